@@ -1,0 +1,121 @@
+package org.vmckpt.core;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * What a checkpoint consists of: how to start the guest again, and which segments hold its device
+ * state, memory and disks.
+ *
+ * @param name a label given by the user; need not be unique
+ * @param engine how memory was captured: {@code uffd}
+ * @param statistics measured while the checkpoint was taken, for people; keys end in their unit
+ */
+public record Manifest(
+        CheckpointId id,
+        Optional<String> name,
+        Instant createdAt,
+        String engine,
+        GuestDefinition guest,
+        DeviceState devices,
+        List<MemoryBlock> memory,
+        List<DiskState> disks,
+        Map<String, Long> statistics) {
+
+    public Manifest {
+        memory = List.copyOf(memory);
+        disks = List.copyOf(disks);
+        statistics = Map.copyOf(statistics);
+    }
+
+    /** Every segment that must be present for this checkpoint to restore. */
+    public Set<SegmentName> segments() {
+        Set<SegmentName> names = new TreeSet<>();
+        names.add(devices.segment());
+        memory.forEach(block -> names.addAll(block.layers()));
+        disks.forEach(disk -> names.addAll(disk.layers()));
+        return names;
+    }
+
+    /** The size of guest memory, populated or not. */
+    public long memoryBytes() {
+        return memory.stream().mapToLong(MemoryBlock::sizeBytes).sum();
+    }
+
+    /**
+     * Enough to start an equal QEMU.
+     *
+     * @param name from {@code -name}, or {@code guest}
+     * @param qemuVersion as QEMU reports it, for example {@code 7.2.22}
+     * @param qemuPackage the packager's version string, may be empty
+     * @param binary absolute path of the QEMU binary
+     * @param arguments argv after the binary's name
+     * @param workingDirectory what relative paths in {@code arguments} refer to
+     * @param machineType versioned machine type, for example {@code pc-i440fx-7.2}
+     * @param accelerator {@code tcg} or {@code kvm}
+     * @param hostCpuFlags of the host that the guest ran on; compared on restore under KVM
+     * @param qmpPath the QMP socket that was used to take the checkpoint
+     * @param vcpuCount number of virtual CPUs
+     * @param running whether the guest ran when the checkpoint was taken
+     */
+    public record GuestDefinition(
+            String name,
+            String uuid,
+            String qemuVersion,
+            String qemuPackage,
+            String binary,
+            List<String> arguments,
+            String workingDirectory,
+            String machineType,
+            String accelerator,
+            List<String> hostCpuFlags,
+            String qmpPath,
+            int vcpuCount,
+            boolean running) {
+
+        public GuestDefinition {
+            arguments = List.copyOf(arguments);
+            hostCpuFlags = List.copyOf(hostCpuFlags);
+        }
+    }
+
+    /** QEMU's migration stream without the shared memory: every device, ROM and small RAM block. */
+    public record DeviceState(SegmentName segment, long sizeBytes) {}
+
+    /**
+     * One block of guest memory.
+     *
+     * @param id the id of the memory backend object, for example {@code mem0}
+     * @param layers oldest first; a page is what the last layer that has it says, or zeros
+     */
+    public record MemoryBlock(
+            String id, long sizeBytes, int pageSizeBytes, List<SegmentName> layers) {
+        public MemoryBlock {
+            layers = List.copyOf(layers);
+        }
+    }
+
+    /**
+     * One writable disk.
+     *
+     * @param device QEMU's name of the drive, or the path of the device that uses it
+     * @param argumentPath the file that the guest's arguments name for this disk
+     * @param format of the image that the arguments name: {@code raw} or {@code qcow2}
+     * @param layers oldest first; a block is what the last layer that has it says, or zeros
+     */
+    public record DiskState(
+            String device,
+            String nodeName,
+            String argumentPath,
+            String format,
+            long virtualSizeBytes,
+            List<SegmentName> layers) {
+        public DiskState {
+            layers = List.copyOf(layers);
+        }
+    }
+}

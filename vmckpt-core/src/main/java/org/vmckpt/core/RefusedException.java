@@ -1,0 +1,14 @@
+package org.vmckpt.core;
+
+/** The operation would not be safe, or a limit was passed; the guest was left running. */
+public final class RefusedException extends VmckptException {
+    private static final long serialVersionUID = 1L;
+
+    public RefusedException(String message) {
+        super(message);
+    }
+
+    public RefusedException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}
