@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import org.vmckpt.core.VmckptException;
 
 /** Reads a stack of segments: of each unit, the topmost layer that is not absent wins. */
+@SuppressWarnings("DoNotCallSuggester")
 public final class LayeredReader implements UnitReader {
     @Override
     public int unitSizeBytes() {

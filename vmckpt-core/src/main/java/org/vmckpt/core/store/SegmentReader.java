@@ -5,6 +5,7 @@ import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /** Reads one segment. */
+@SuppressWarnings("DoNotCallSuggester")
 public final class SegmentReader implements UnitReader {
     public SegmentName name() {
         throw new UnsupportedOperationException();

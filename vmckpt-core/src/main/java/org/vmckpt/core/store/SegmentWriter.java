@@ -5,6 +5,7 @@ import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /** Writes one segment, from any number of threads; each compresses what it appends itself. */
+@SuppressWarnings("DoNotCallSuggester")
 public final class SegmentWriter implements AutoCloseable {
     /**
      * Stores units. Those that are all zeros are only noted. Each unit at most once per segment.

@@ -12,6 +12,7 @@ import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /** A store directory. Safe for several threads and several processes at once. */
+@SuppressWarnings("DoNotCallSuggester")
 public final class Store implements AutoCloseable {
     /** Opens an existing store. */
     public static Store open(Path directory) throws VmckptException {
