@@ -1,0 +1,47 @@
+package org.vmckpt.core.qmp;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.vmckpt.core.TransportException;
+import org.vmckpt.core.VmckptException;
+
+/** Waits for the first event that matches; made before the command that causes the event. */
+public final class EventWaiter implements AutoCloseable {
+    private final String wanted;
+    private final CompletableFuture<QmpEvent> first;
+    private final Runnable unsubscribe;
+
+    EventWaiter(String wanted, CompletableFuture<QmpEvent> first, Runnable unsubscribe) {
+        this.wanted = wanted;
+        this.first = first;
+        this.unsubscribe = unsubscribe;
+    }
+
+    /** The event, which may have come before this call. */
+    public QmpEvent await(Duration timeout) throws VmckptException {
+        try {
+            return first.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new TransportException(
+                    "waiting for QEMU's "
+                            + wanted
+                            + ": nothing came within "
+                            + timeout.toMillis()
+                            + " ms",
+                    e);
+        } catch (ExecutionException e) {
+            throw new TransportException("waiting for QEMU's " + wanted + ": " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TransportException("waiting for QEMU's " + wanted + ": interrupted", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        unsubscribe.run();
+    }
+}

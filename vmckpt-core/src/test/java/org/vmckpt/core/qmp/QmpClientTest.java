@@ -1,0 +1,143 @@
+package org.vmckpt.core.qmp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.ConflictException;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.ProtocolException;
+import org.vmckpt.core.TransportException;
+
+/** Against a peer that speaks bytes of our choosing; QmpClientIT speaks with QEMU. */
+class QmpClientTest {
+    private static final String GREETING =
+            "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7},"
+                    + " \"package\": \"Debian\"}, \"capabilities\": [\"oob\"]}}\n"
+                    + "{\"return\": {}, \"id\": 0}\n";
+
+    @TempDir Path folder;
+    private Path socket;
+    private ServerSocketChannel server;
+
+    @BeforeEach
+    void listen() throws IOException {
+        socket = folder.resolve("qmp.sock");
+        server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        server.bind(UnixDomainSocketAddress.of(socket));
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        server.close();
+    }
+
+    /** Sends the first line at once, and one more after each request. */
+    private void peerSays(String text, boolean thenClose) {
+        Thread.ofVirtual()
+                .start(() -> {
+                    try {
+                        SocketChannel peer = server.accept();
+                        boolean first = true;
+                        for (String line : text.split("(?<=\n)")) {
+                            if (!first) {
+                                peer.read(ByteBuffer.allocate(1 << 12));
+                            }
+                            first = false;
+                            peer.write(ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8)));
+                        }
+                        if (thenClose) {
+                            peer.close();
+                        }
+                    } catch (IOException e) {
+                        throw new AssertionError(e);
+                    }
+                });
+    }
+
+    @Test
+    void greetingTellsTheVersion() throws Exception {
+        peerSays(GREETING, false);
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+            assertThat(client.version().number()).isEqualTo("7.2.22");
+            assertThat(client.version().packageName()).isEqualTo("Debian");
+        }
+    }
+
+    @Test
+    void errorAnswerNamesTheCommandAndQemusReason() throws Exception {
+        peerSays(
+                GREETING
+                        + "{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"no such"
+                        + " thing\"}}\n",
+                false);
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+            assertThatThrownBy(() -> client.execute("query-status"))
+                    .isInstanceOf(ProtocolException.class)
+                    .hasMessageContaining("query-status")
+                    .hasMessageContaining("no such thing");
+        }
+    }
+
+    @Test
+    void closedConnectionFailsWaitersAndLaterCommands() throws Exception {
+        peerSays(GREETING, true);
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5));
+                EventWaiter waiter = client.waitFor("STOP", event -> event.is("STOP"))) {
+            assertThatThrownBy(() -> waiter.await(Duration.ofSeconds(5)))
+                    .isInstanceOf(TransportException.class)
+                    .hasMessageContaining("ended or was killed");
+            assertThatThrownBy(() -> client.execute("stop")).isInstanceOf(TransportException.class);
+        }
+    }
+
+    @Test
+    void missingSocketIsNotFound() {
+        assertThatThrownBy(() -> QmpClient.connect(folder.resolve("none"), Duration.ofSeconds(1)))
+                .isInstanceOf(NotFoundException.class)
+                .hasMessageContaining("-qmp unix:");
+    }
+
+    @Test
+    void plainFileIsNotFound() throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "x");
+        assertThatThrownBy(() -> QmpClient.connect(file, Duration.ofSeconds(1)))
+                .isInstanceOf(NotFoundException.class)
+                .hasMessageContaining("nobody listens");
+    }
+
+    @Test
+    void monitorThatAnotherClientHoldsIsAConflictAndDoesNotHang() {
+        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofMillis(200)))
+                .isInstanceOf(ConflictException.class)
+                .hasMessageContaining("one QMP client at a time");
+    }
+
+    @Test
+    void humanMonitorSocketIsNotQmp() {
+        peerSays("QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ", false);
+        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5)))
+                .isInstanceOf(ProtocolException.class)
+                .hasMessageContaining("not a QMP socket");
+    }
+
+    @Test
+    void jsonThatIsNoGreetingIsNotQmp() {
+        peerSays("{\"return\": {}}\n", false);
+        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5)))
+                .isInstanceOf(ProtocolException.class);
+    }
+}
