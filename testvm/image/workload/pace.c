@@ -34,10 +34,12 @@ void start_worker(struct load *load, void *(*run)(void *), void *argument) {
     }
 }
 
-/* Waits while there is nothing to do; the lock is held. */
-static void wait_for_work(struct load *load) {
+/* Waits while there is nothing to do, and says whether it had to; the lock is held. */
+static bool wait_for_work(struct load *load) {
+    bool waited = false;
     while (atomic_load(&stopped) || atomic_load(&load->rate) == 0) {
         bool counted = atomic_load(&stopped);
+        waited = true;
         if (counted) {
             parked++;
             pthread_cond_broadcast(&changed);
@@ -49,6 +51,7 @@ static void wait_for_work(struct load *load) {
             parked--;
         }
     }
+    return waited;
 }
 
 /* Waits until the time is due, or something changes; the lock is held. */
@@ -57,15 +60,17 @@ static void wait_until(int64_t due_nanos) {
     pthread_cond_timedwait(&changed, &lock, &due);
 }
 
-void pace(struct pacer *pacer, long operations) {
+bool pace(struct pacer *pacer, long operations) {
     struct load *load = pacer->load;
+    bool stood = false;
     if (!atomic_load_explicit(&stopped, memory_order_relaxed)
         && atomic_load_explicit(&load->rate, memory_order_relaxed) == RATE_MAX) {
-        return;
+        pacer->due_nanos = 0;
+        return false;
     }
     pthread_mutex_lock(&lock);
     for (;;) {
-        wait_for_work(load);
+        stood |= wait_for_work(load);
         long rate = atomic_load(&load->rate);
         int64_t now = now_nanos();
         if (rate == RATE_MAX || pacer->due_nanos - SLEEP_NANOS_MIN <= now) {
@@ -84,6 +89,7 @@ void pace(struct pacer *pacer, long operations) {
         wait_until(pacer->due_nanos);
     }
     pthread_mutex_unlock(&lock);
+    return stood;
 }
 
 void set_rate(struct load *load, long rate) {

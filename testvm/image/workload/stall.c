@@ -73,19 +73,18 @@ static void *run_stall(void *argument) {
     setpriority(PRIO_PROCESS, 0, -20);
     struct pacer pacer = {.load = &stall_load};
     uint64_t random = boot_nonce[0] | 1;
-    int64_t last = 0;
+    int64_t last = 0; /* when the last touch was done; 0 if what follows it is no gap */
     for (;;) {
-        long rate = atomic_load_explicit(&stall_load.rate, memory_order_relaxed);
         int64_t due = pacer.due_nanos;
-        pace(&pacer, 1);
+        if (pace(&pacer, 1)) {
+            last = 0;
+        }
         touch(next_random(&random) % region_pages);
         int64_t done = now_nanos();
-        if (rate == RATE_MAX && last != 0) {
-            note_gap(done - last);
-        } else if (rate > 0 && due != 0) {
-            note_gap(done - due);
+        if (last != 0) {
+            note_gap(done - (due > last ? due : last));
         }
-        last = rate == RATE_MAX && !workers_stopped() ? done : 0;
+        last = done;
     }
     return NULL;
 }

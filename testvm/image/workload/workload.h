@@ -57,8 +57,9 @@ struct pacer {
     int64_t due_nanos; /* when the next operation is due; 0 means now */
 };
 void start_worker(struct load *load, void *(*run)(void *), void *argument);
-/* Waits until `operations` more are due. A worker may be stopped here and nowhere else. */
-void pace(struct pacer *pacer, long operations);
+/* Waits until `operations` more are due; true if it stood idle or stopped meanwhile. A worker may be
+ * stopped here and nowhere else. */
+bool pace(struct pacer *pacer, long operations);
 void set_rate(struct load *load, long rate);
 void stop_workers(void); /* returns when every worker stands still */
 void go_workers(void);
