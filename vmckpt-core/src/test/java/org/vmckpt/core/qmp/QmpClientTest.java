@@ -52,7 +52,7 @@ class QmpClientTest {
                     try {
                         SocketChannel peer = server.accept();
                         boolean first = true;
-                        for (String line : text.split("(?<=\n)")) {
+                        for (String line : text.lines().map(part -> part + "\n").toList()) {
                             if (!first) {
                                 peer.read(ByteBuffer.allocate(1 << 12));
                             }
