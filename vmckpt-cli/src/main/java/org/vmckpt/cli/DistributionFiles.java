@@ -1,0 +1,50 @@
+package org.vmckpt.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** Writes what the build makes from the command line's model: man pages and bash completion. */
+final class DistributionFiles {
+    private DistributionFiles() {}
+
+    /** Run by the build with the distribution's share folder as its argument. */
+    public static void main(String[] arguments) throws IOException {
+        if (arguments.length != 2) {
+            throw new IllegalArgumentException("expected the share folder and the version");
+        }
+        write(Path.of(arguments[0]), arguments[1]);
+    }
+
+    static void write(Path share, String version) throws IOException {
+        CommandLine top = Vmckpt.commandLine(noStreams());
+        Path pages = Files.createDirectories(share.resolve("man/man1"));
+        writePage(pages, top.getCommandSpec(), version);
+        for (CommandLine child : top.getSubcommands().values()) {
+            writePage(pages, child.getCommandSpec(), version);
+        }
+        Path completions = Files.createDirectories(share.resolve("bash-completion/completions"));
+        Files.writeString(completions.resolve("vmckpt"), AutoComplete.bash("vmckpt", top));
+    }
+
+    private static void writePage(Path folder, CommandSpec command, String version)
+            throws IOException {
+        Files.writeString(
+                folder.resolve(ManPage.name(command) + ".1"), ManPage.of(command, version));
+    }
+
+    private static Streams noStreams() {
+        return new Streams(
+                InputStream.nullInputStream(),
+                OutputStream.nullOutputStream(),
+                OutputStream.nullOutputStream(),
+                false,
+                false,
+                false);
+    }
+}

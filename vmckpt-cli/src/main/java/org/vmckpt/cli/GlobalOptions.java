@@ -1,0 +1,80 @@
+package org.vmckpt.cli;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** Options that every command takes, before or after its name. */
+final class GlobalOptions {
+    static final String DEFAULT_STORE = "/var/lib/vmckpt";
+
+    // No defaultValue: picocli would apply it again in the subcommand, over what stood before it.
+    @Option(
+            names = "--store",
+            paramLabel = "DIR",
+            scope = ScopeType.INHERIT,
+            description = {
+                "The store that holds the checkpoints. Default: the environment variable"
+                        + " VMCKPT_STORE, else "
+                        + DEFAULT_STORE
+                        + "."
+            })
+    @Nullable Path store;
+
+    @Option(
+            names = "--json",
+            scope = ScopeType.INHERIT,
+            description = "Print the result, or the error, as one JSON object.")
+    boolean json;
+
+    @Option(
+            names = "--progress",
+            negatable = true,
+            scope = ScopeType.INHERIT,
+            description =
+                    "Show progress on standard error, or do not. Default: show it, as a bar on a"
+                            + " terminal and as a few lines elsewhere; never with --json.")
+    @Nullable Boolean progress;
+
+    @Option(
+            names = "--debug",
+            scope = ScopeType.INHERIT,
+            description =
+                    "Print the stack trace of an error, and debug messages, to standard error."
+                            + " VMCKPT_DEBUG=1 does the same.")
+    boolean debug;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Show this help and exit.")
+    boolean help;
+
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Show the version and exit.")
+    boolean version;
+
+    /** The store to use. */
+    Path storeDirectory() {
+        if (store != null) {
+            return store;
+        }
+        String fromEnvironment = System.getenv("VMCKPT_STORE");
+        return Path.of(
+                fromEnvironment == null || fromEnvironment.isEmpty()
+                        ? DEFAULT_STORE
+                        : fromEnvironment);
+    }
+
+    boolean showProgress() {
+        return !json && !Boolean.FALSE.equals(progress);
+    }
+
+    boolean debugging() {
+        return debug || "1".equals(System.getenv("VMCKPT_DEBUG"));
+    }
+}

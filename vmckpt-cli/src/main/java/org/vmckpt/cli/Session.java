@@ -1,0 +1,119 @@
+package org.vmckpt.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.OutputStreamWriter;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.TransportException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
+
+/** One run of the command line: its streams, its global options, and what follows from them. */
+final class Session {
+    private final Streams streams;
+    private final GlobalOptions options = new GlobalOptions();
+
+    Session(Streams streams) {
+        this.streams = streams;
+    }
+
+    Streams streams() {
+        return streams;
+    }
+
+    GlobalOptions options() {
+        return options;
+    }
+
+    Path storeDirectory() {
+        return options.storeDirectory();
+    }
+
+    Store openStore() throws VmckptException {
+        return Store.open(storeDirectory());
+    }
+
+    Store openOrCreateStore() throws VmckptException {
+        return Store.openOrCreate(storeDirectory());
+    }
+
+    ProgressDisplay progress() {
+        if (!options.showProgress()) {
+            return ProgressDisplay.none();
+        }
+        return streams.errIsTerminal()
+                ? new BarDisplay(streams.err())
+                : new LineDisplay(errorWriter());
+    }
+
+    /** Prints a command's result on standard output: as JSON when asked, else as text. */
+    void printResult(Object json, Consumer<PrintWriter> text) throws VmckptException {
+        print(streams.out(), json, text);
+    }
+
+    /** Prints the result on standard error, for a command whose data is on standard output. */
+    void printResultBesideData(Object json, Consumer<PrintWriter> text) throws VmckptException {
+        print(streams.err(), json, text);
+    }
+
+    private void print(OutputStream stream, Object json, Consumer<PrintWriter> text)
+            throws VmckptException {
+        PrintWriter out = writer(stream);
+        if (options.json) {
+            out.println(toJson(json));
+        } else {
+            text.accept(out);
+        }
+        if (out.checkError()) {
+            throw new TransportException(
+                    "print the result: standard output takes no more data; its reader has closed"
+                            + " the pipe or its disk is full. The command itself has been done");
+        }
+    }
+
+    static String toJson(Object value) {
+        try {
+            return Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("result has no JSON form: " + value, e);
+        }
+    }
+
+    PrintWriter errorWriter() {
+        return writer(streams.err());
+    }
+
+    /** Warns on standard error, also under {@code --json}: the result stays one JSON object. */
+    void warn(String message) {
+        errorWriter().println("vmckpt: warning: " + message);
+    }
+
+    static PrintWriter writer(OutputStream stream) {
+        return new PrintWriter(
+                new OutputStreamWriter(unclosable(stream), StandardCharsets.UTF_8), true);
+    }
+
+    private static OutputStream unclosable(OutputStream stream) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                stream.write(b);
+            }
+
+            @Override
+            public void write(byte[] bytes, int offset, int length) throws IOException {
+                stream.write(bytes, offset, length);
+            }
+
+            @Override
+            public void flush() throws IOException {
+                stream.flush();
+            }
+        };
+    }
+}
