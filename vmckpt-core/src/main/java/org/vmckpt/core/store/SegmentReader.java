@@ -1,64 +1,259 @@
 package org.vmckpt.core.store;
 
+import java.io.EOFException;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.vmckpt.core.CorruptException;
+import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 
 /** Reads one segment. */
-@SuppressWarnings("DoNotCallSuggester")
 public final class SegmentReader implements UnitReader {
+    private final SegmentName name;
+    private final FileChannel channel;
+    private final SegmentHeader header;
+    private final SegmentFooter footer;
+    private final SegmentIndex index;
+    private final String described;
+    private final ConcurrentLinkedQueue<BlockDecoder> idleDecoders = new ConcurrentLinkedQueue<>();
+
+    private SegmentReader(
+            SegmentName name,
+            FileChannel channel,
+            SegmentHeader header,
+            SegmentFooter footer,
+            SegmentIndex index) {
+        this.name = name;
+        this.channel = channel;
+        this.header = header;
+        this.footer = footer;
+        this.index = index;
+        this.described = describe(name);
+    }
+
+    /** Opens a file that should be the named segment, and verifies all of it but the blocks. */
+    static SegmentReader open(Path file, SegmentName name) throws VmckptException {
+        FileChannel channel = null;
+        SegmentReader reader = null;
+        try {
+            channel = DurableFiles.openForReading(file);
+            reader = read(channel, name);
+            return reader;
+        } catch (NoSuchFileException e) {
+            throw new NotFoundException(
+                    "read "
+                            + describe(name)
+                            + ": "
+                            + file
+                            + " is missing; import the checkpoint again from a good copy, or remove"
+                            + " the checkpoints that use it",
+                    e);
+        } catch (EOFException e) {
+            throw new CorruptException(
+                    SegmentDamage.message(describe(name), "index", e.getMessage() + ""), e);
+        } catch (IOException e) {
+            throw new StorageException(
+                    "read " + describe(name) + " (" + file + "): " + e + "; check the disk", e);
+        } finally {
+            if (reader == null && channel != null) {
+                DurableFiles.closeQuietly(channel);
+            }
+        }
+    }
+
+    private static SegmentReader read(FileChannel channel, SegmentName name)
+            throws IOException, VmckptException {
+        String segment = describe(name);
+        long fileBytes = channel.size();
+        if (fileBytes < SegmentFormat.HEADER_BYTES + SegmentFormat.FOOTER_BYTES) {
+            throw new CorruptException(
+                    SegmentDamage.message(
+                            segment, "header", "the file has only " + fileBytes + " bytes"));
+        }
+        byte[] head = readBytes(channel, 0, SegmentFormat.HEADER_BYTES);
+        SegmentHeader header = SegmentHeader.decode(head, segment);
+        byte[] foot =
+                readBytes(
+                        channel,
+                        fileBytes - SegmentFormat.FOOTER_BYTES,
+                        SegmentFormat.FOOTER_BYTES);
+        SegmentFooter footer = SegmentFooter.decode(foot, fileBytes, segment);
+        byte[] indexBytes =
+                readBytes(channel, footer.indexOffset(), Math.toIntExact(footer.indexBytes()));
+        checkDigest(head, indexBytes, footer, header, name);
+        SegmentIndex index = SegmentIndex.parse(indexBytes, header, footer.indexOffset(), segment);
+        return new SegmentReader(name, channel, header, footer, index);
+    }
+
+    private static void checkDigest(
+            byte[] head,
+            byte[] indexBytes,
+            SegmentFooter footer,
+            SegmentHeader header,
+            SegmentName name)
+            throws CorruptException {
+        MessageDigest sha256 = Sha256.create();
+        sha256.update(head);
+        sha256.update(indexBytes);
+        String found = HexFormat.of().formatHex(sha256.digest());
+        if (!found.equals(footer.hexDigest()) || !footer.name(header.kind()).equals(name)) {
+            throw new CorruptException(
+                    SegmentDamage.message(
+                            describe(name),
+                            "index",
+                            "header and index are those of a "
+                                    + header.kind().prefix()
+                                    + " segment with SHA-256 "
+                                    + found
+                                    + ", the footer says "
+                                    + footer.hexDigest()));
+        }
+    }
+
+    private static byte[] readBytes(FileChannel channel, long offset, int count)
+            throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(count);
+        DurableFiles.readFully(channel, bytes, offset);
+        return bytes.array();
+    }
+
+    private static String describe(SegmentName name) {
+        return "segment " + name;
+    }
+
     public SegmentName name() {
-        throw new UnsupportedOperationException();
+        return name;
     }
 
     public SegmentKind kind() {
-        throw new UnsupportedOperationException();
+        return header.kind();
     }
 
+    /** Size of the file. */
     public long storedBytes() {
-        throw new UnsupportedOperationException();
+        return footer.fileBytes();
     }
 
     @Override
     public int unitSizeBytes() {
-        throw new UnsupportedOperationException();
+        return header.unitSizeBytes();
     }
 
     @Override
     public long contentBytes() {
-        throw new UnsupportedOperationException();
+        return header.contentBytes();
     }
 
     @Override
     public long unitCount() {
-        throw new UnsupportedOperationException();
+        return header.unitCount();
     }
 
     @Override
     public UnitState state(long unit) {
-        throw new UnsupportedOperationException();
+        return switch (index.blockOf(unit)) {
+            case UnitMap.ABSENT -> UnitState.ABSENT;
+            case UnitMap.ZERO -> UnitState.ZERO;
+            default -> UnitState.DATA;
+        };
     }
 
     @Override
     public void read(long unit, ByteBuffer dst) throws VmckptException {
-        throw new UnsupportedOperationException();
+        int block = index.blockOf(unit);
+        int unitSize = header.unitSizeBytes();
+        if (block < 0) {
+            putZeros(dst, unitSize);
+            return;
+        }
+        BlockDecoder decoder = takeDecoder();
+        ByteBuffer data = decoder.decode(block);
+        dst.put(dst.position(), data, decoder.record.indexOf(unit) * unitSize, unitSize);
+        dst.position(dst.position() + unitSize);
+        idleDecoders.add(decoder);
+    }
+
+    static void putZeros(ByteBuffer dst, int count) {
+        int left = count;
+        for (; left >= Long.BYTES; left -= Long.BYTES) {
+            dst.putLong(0);
+        }
+        for (; left > 0; left--) {
+            dst.put((byte) 0);
+        }
     }
 
     @Override
     public int blockCount() {
-        throw new UnsupportedOperationException();
+        return index.blockCount();
     }
 
     @Override
     public void visitBlocks(int first, int end, BlockVisitor visitor) throws VmckptException {
-        throw new UnsupportedOperationException();
+        BlockDecoder decoder = takeDecoder();
+        for (int block = first; block < end; block++) {
+            ByteBuffer data = decoder.decode(block);
+            int count = decoder.record.units(decoder.units);
+            visitor.visit(decoder.units, count, data.asReadOnlyBuffer());
+        }
+        idleDecoders.add(decoder);
     }
 
     @Override
     public void forEachZeroRun(ZeroRunVisitor visitor) throws VmckptException {
-        throw new UnsupportedOperationException();
+        index.forEachZeroRun(visitor, described);
+    }
+
+    /** Writes the unit numbers of a block, without reading the block. */
+    int unitsOf(int block, long[] into) throws VmckptException {
+        BlockDecoder decoder = takeDecoder();
+        int count = decoder.unitsOf(block, into);
+        idleDecoders.add(decoder);
+        return count;
+    }
+
+    int unitsPerBlock() {
+        return header.unitsPerBlock();
+    }
+
+    /** The file's bytes in order, each verified; pieces are valid during the call only. */
+    void forEachPiece(PieceVisitor visitor) throws VmckptException, IOException {
+        visitor.visit(ByteBuffer.wrap(header.encode()));
+        BlockDecoder decoder = takeDecoder();
+        for (int block = 0; block < index.blockCount(); block++) {
+            visitor.visit(decoder.readStored(block));
+        }
+        idleDecoders.add(decoder);
+        visitor.visit(ByteBuffer.wrap(index.bytes()));
+        visitor.visit(ByteBuffer.wrap(footer.encode()));
+    }
+
+    /** Receives a file's bytes piece by piece. */
+    @FunctionalInterface
+    interface PieceVisitor {
+        void visit(ByteBuffer piece) throws VmckptException, IOException;
+    }
+
+    /** A decoder that was in use when something failed is left to the collector. */
+    private BlockDecoder takeDecoder() {
+        BlockDecoder idle = idleDecoders.poll();
+        return idle != null ? idle : new BlockDecoder(channel, header, index, described);
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        DurableFiles.closeQuietly(channel);
+        BlockDecoder decoder;
+        while ((decoder = idleDecoders.poll()) != null) {
+            decoder.close();
+        }
+    }
 }

@@ -1,128 +1,339 @@
 package org.vmckpt.core.store;
 
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
 /** A store directory. Safe for several threads and several processes at once. */
-@SuppressWarnings("DoNotCallSuggester")
 public final class Store implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Store.class);
+
+    /** Device streams are read whole; nothing larger is the device state of a guest. */
+    private static final int MAX_BYTES_IN_MEMORY = 1 << 30;
+
+    private static final int BYTES_UNIT_SIZE = 65536;
+
+    private final StoreDirectory directory;
+    private final StoreLock lock;
+    private final ManifestCatalog catalog;
+    private final LayerRecords layerRecords;
+    private final UnpublishedSegments unpublished;
+
+    /** Guarded by this object; made when the first file is written. */
+    private @Nullable TemporaryFolder temporaryFolder;
+
+    private Store(StoreDirectory directory) {
+        this.directory = directory;
+        this.lock = StoreLock.of(directory);
+        this.catalog = new ManifestCatalog(directory);
+        this.layerRecords = new LayerRecords(directory);
+        this.unpublished = new UnpublishedSegments(lock);
+    }
+
     /** Opens an existing store. */
     public static Store open(Path directory) throws VmckptException {
-        throw new UnsupportedOperationException();
+        return new Store(StoreDirectory.open(directory));
     }
 
     /** Opens a store, creating it first when the directory is missing or empty. */
     public static Store openOrCreate(Path directory) throws VmckptException {
-        throw new UnsupportedOperationException();
+        return new Store(StoreDirectory.openOrCreate(directory));
     }
 
     public Path directory() {
-        throw new UnsupportedOperationException();
+        return directory.root();
     }
 
     /**
      * Keeps segments from being removed until closed. Take it before {@link #layersOf} when its
-     * answer goes into a manifest, and before reading a checkpoint. ConflictException when a remove
-     * or clean is under way.
+     * answer goes into a manifest, and before reading a checkpoint. ConflictException when segments
+     * are being removed.
      */
     public StoreHold hold() throws VmckptException {
-        throw new UnsupportedOperationException();
+        return lock.share("use");
     }
 
     /**
-     * Starts a segment. Until its manifest is published (or this store object closed) it is
-     * protected from removal.
+     * Starts a segment. It is safe from removal until its manifest is published, or it is {@link
+     * #abandon abandoned}, or this store object is closed.
+     *
+     * @param contentBytes size of the address space; need not be a multiple of the unit size
      */
     public SegmentWriter newSegment(SegmentKind kind, int unitSizeBytes, long contentBytes)
             throws VmckptException {
-        throw new UnsupportedOperationException();
+        SegmentHeader header = SegmentHeader.create(kind, unitSizeBytes, contentBytes);
+        unpublished.writerOpened();
+        SegmentWriter writer = null;
+        try {
+            writer = new SegmentWriter(directory, temporaryFile(), header, unpublished);
+            return writer;
+        } finally {
+            if (writer == null) {
+                unpublished.writerClosed(null);
+            }
+        }
     }
 
     /** Stores bytes that are already in memory, for example a device stream. */
     public SegmentName putBytes(SegmentKind kind, byte[] content) throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (SegmentWriter writer = newSegment(kind, BYTES_UNIT_SIZE, content.length)) {
+            ByteBuffer unit = ByteBuffer.allocateDirect(BYTES_UNIT_SIZE);
+            long[] number = new long[1];
+            for (int offset = 0; offset < content.length; offset += BYTES_UNIT_SIZE) {
+                int length = Math.min(BYTES_UNIT_SIZE, content.length - offset);
+                unit.clear().put(content, offset, length);
+                SegmentReader.putZeros(unit, unit.remaining());
+                number[0] = offset / BYTES_UNIT_SIZE;
+                writer.append(number, 1, unit.clear());
+            }
+            return writer.finish();
+        }
     }
 
     /** Reads a whole segment into memory. */
     public byte[] getBytes(SegmentName name) throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (SegmentReader reader = openSegment(name)) {
+            if (reader.contentBytes() > MAX_BYTES_IN_MEMORY) {
+                throw new UnsupportedException(
+                        "read segment "
+                                + name
+                                + " into memory: it has "
+                                + reader.contentBytes()
+                                + " bytes, at most "
+                                + MAX_BYTES_IN_MEMORY
+                                + " are supported");
+            }
+            byte[] content = new byte[(int) reader.contentBytes()];
+            int unitSize = reader.unitSizeBytes();
+            reader.forEachBlock((units, count, data) -> {
+                for (int i = 0; i < count; i++) {
+                    int at = (int) (units[i] * unitSize);
+                    int length = Math.min(unitSize, content.length - at);
+                    data.get(data.position() + i * unitSize, content, at, length);
+                }
+            });
+            return content;
+        }
     }
 
     public SegmentReader openSegment(SegmentName name) throws VmckptException {
-        throw new UnsupportedOperationException();
+        return SegmentReader.open(directory.segment(name), name);
     }
 
     /** Opens a stack, oldest first: the last that has a unit wins. */
     public LayeredReader openLayers(List<SegmentName> layers) throws VmckptException {
-        throw new UnsupportedOperationException();
+        List<SegmentReader> readers = new ArrayList<>();
+        LayeredReader opened = null;
+        try {
+            for (SegmentName layer : layers) {
+                readers.add(openSegment(layer));
+            }
+            opened = LayeredReader.of(readers);
+            return opened;
+        } finally {
+            if (opened == null) {
+                readers.forEach(SegmentReader::close);
+            }
+        }
     }
 
-    /** Makes a checkpoint visible, atomically and durably, after checking all its segments. */
+    /**
+     * Makes a checkpoint visible, atomically and durably, after checking that every segment is
+     * there, has the right kind, and has a sound header and index.
+     */
     public void publish(Manifest manifest) throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (StoreHold _ = lock.share("publish to")) {
+            Publication.checkSegments(directory, manifest);
+            byte[] bytes = ManifestCodec.encode(manifest);
+            if (catalog.exists(manifest.id())) {
+                throw new ConflictException(
+                        "publish checkpoint "
+                                + manifest.id()
+                                + ": store "
+                                + directory.root()
+                                + " has a checkpoint of this id already; take a new id");
+            }
+            Publication.publish(directory, manifest.id(), bytes, temporaryFile());
+        }
+        unpublished.forget(manifest.segments());
+    }
+
+    /**
+     * Gives up segments that will not be published, so that {@link #clean} may reclaim them while
+     * this store object lives.
+     */
+    public void abandon(Collection<SegmentName> segments) {
+        unpublished.forget(segments);
     }
 
     /** Every readable checkpoint, oldest first. */
     public List<Manifest> list() throws VmckptException {
-        throw new UnsupportedOperationException();
+        return catalog.list().readable();
     }
 
     /** Why each checkpoint that {@link #list} leaves out cannot be read. */
     public List<VmckptException> unreadable() throws VmckptException {
-        throw new UnsupportedOperationException();
+        return catalog.list().unreadable();
     }
 
-    /** By full id, unique start of id or of its random part, unique label, or {@code latest}. */
+    /**
+     * Finds one checkpoint: by its full id, by its name when only one has it, by the start of the
+     * id or of its random part when only one has that, or the newest as {@code latest}.
+     */
     public Manifest find(String reference) throws VmckptException {
-        throw new UnsupportedOperationException();
+        return catalog.find(reference);
     }
 
     /** Bytes of the checkpoint's segments in the store, shared ones included. */
     public long storedBytes(Manifest manifest) throws VmckptException {
-        throw new UnsupportedOperationException();
+        long sum = 0;
+        for (SegmentName name : manifest.segments()) {
+            Path file = directory.segment(name);
+            try {
+                sum += Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) ? Files.size(file) : 0;
+            } catch (IOException e) {
+                throw directory.failure("measure segment " + name, file, e);
+            }
+        }
+        return sum;
     }
 
+    /** Reads every block of the checkpoint. Damage is reported, not thrown. */
     public VerifyReport verify(Manifest manifest, ProgressListener progress)
             throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (StoreHold _ = lock.share("verify")) {
+            return Verification.run(directory, manifest, storedBytes(manifest), progress);
+        }
     }
 
+    /** Removes a checkpoint and those of its segments that no other checkpoint uses. */
     public RemoveReport remove(CheckpointId id) throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (StoreHold _ = lock.exclude("remove a checkpoint from")) {
+            return new Removal(directory, catalog).remove(id);
+        }
     }
 
+    /**
+     * Removes temporary files of dead writers, and segments that no checkpoint lists. The latter
+     * only when nobody reads or writes the store at the moment.
+     */
     public CleanReport clean() throws VmckptException {
-        throw new UnsupportedOperationException();
+        StoreHold alone;
+        try {
+            alone = lock.exclude("clean");
+        } catch (ConflictException e) {
+            LOG.debug("clean only temporary files: {}", e.getMessage());
+            return new CleanReport(deleteDeadTemporaries(false), 0, 0, true);
+        }
+        try (alone) {
+            int temporaries = deleteDeadTemporaries(true);
+            CleanReport report = new Removal(directory, catalog).clean();
+            return new CleanReport(
+                    temporaries, report.segmentsRemoved(), report.bytesFreed(), false);
+        }
     }
 
-    /** Returns the number of bytes written. The stream is flushed, not closed. */
+    /**
+     * Writes a checkpoint as one stream and verifies what it sends. Returns the number of bytes
+     * written. The stream is flushed, not closed.
+     */
     public long exportTo(Manifest manifest, OutputStream out, ProgressListener progress)
             throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (StoreHold _ = lock.share("export from")) {
+            byte[] bytes = catalog.readBytes(manifest.id());
+            Manifest stored = ManifestCodec.decode(bytes, manifest.id());
+            return new Exporter(directory, stored, bytes, storedBytes(stored), progress)
+                    .writeTo(out);
+        }
     }
 
-    /** Reads to the end of the export. The stream is not closed. */
+    /**
+     * Takes in an export; nothing is visible before all of it is verified. Reads to the end of the
+     * stream and does not close it. A checkpoint that is already here is no error.
+     */
     public Manifest importFrom(InputStream in, ProgressListener progress) throws VmckptException {
-        throw new UnsupportedOperationException();
+        temporaryFolder();
+        try (StoreHold _ = lock.share("import into");
+                ArchiveSource archive = new ArchiveSource(in)) {
+            Importer importer =
+                    new Importer(directory, catalog, temporaryFolder()::newFile, progress);
+            Manifest manifest = importer.receive(archive);
+            Publication.checkSegments(directory, manifest);
+            Publication.publish(
+                    directory, manifest.id(), importer.manifestBytes(), temporaryFile());
+            return manifest;
+        }
     }
 
-    /** Layers that together equal the content of the file in this state, backing chain included. */
+    /**
+     * Layers that together equal the content of the file in this state, backing chain included;
+     * empty when not known, or when a segment is gone.
+     */
     public Optional<List<SegmentName>> layersOf(FileIdentity file) throws VmckptException {
-        throw new UnsupportedOperationException();
+        return layerRecords.find(file);
     }
 
+    /** Remembers layers for {@link #layersOf}; replaces what was known of this path. */
     public void recordLayers(FileIdentity file, List<SegmentName> layers) throws VmckptException {
-        throw new UnsupportedOperationException();
+        try (StoreHold _ = lock.share("write to")) {
+            layerRecords.put(file, layers, temporaryFile());
+        }
     }
 
+    private Path temporaryFile() throws VmckptException {
+        return temporaryFolder().newFile();
+    }
+
+    private synchronized TemporaryFolder temporaryFolder() throws VmckptException {
+        TemporaryFolder folder = temporaryFolder;
+        if (folder == null) {
+            deleteDeadTemporaries(false);
+            try {
+                folder = TemporaryFolder.create(directory.temporary());
+            } catch (IOException e) {
+                throw directory.failure("create a temporary folder", directory.temporary(), e);
+            }
+            temporaryFolder = folder;
+        }
+        return folder;
+    }
+
+    private int deleteDeadTemporaries(boolean alone) throws StorageException {
+        try {
+            return TemporaryFolder.deleteDead(directory.temporary(), alone);
+        } catch (IOException e) {
+            throw directory.failure("clean temporary files", directory.temporary(), e);
+        }
+    }
+
+    /**
+     * Close writers and readers first. Segments that were not published are left to {@link #clean}.
+     */
     @Override
-    public void close() {}
+    public synchronized void close() {
+        unpublished.close();
+        if (temporaryFolder != null) {
+            temporaryFolder.close();
+            temporaryFolder = null;
+        }
+    }
 }

@@ -1,0 +1,82 @@
+package org.vmckpt.core.store;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.VmckptException;
+
+/** Hints about files of this host whose content is already in the store. */
+final class LayerRecords {
+    private static final Logger LOG = LoggerFactory.getLogger(LayerRecords.class);
+    private static final String FORMAT = "vmckpt-layers";
+    private static final int VERSION = 1;
+    private static final int MAX_BYTES = 1 << 20;
+
+    private final StoreDirectory directory;
+
+    LayerRecords(StoreDirectory directory) {
+        this.directory = directory;
+    }
+
+    private record LayerRecord(
+            String format, int version, FileIdentity file, List<SegmentName> layers) {
+        /** Fails on what JSON left out, which makes the parser report it. */
+        LayerRecord {
+            layers = List.copyOf(layers);
+        }
+    }
+
+    Optional<List<SegmentName>> find(FileIdentity file) throws VmckptException {
+        Path path = pathFor(file);
+        try {
+            LayerRecord found =
+                    Json.MAPPER.readValue(DurableFiles.read(path, MAX_BYTES), LayerRecord.class);
+            boolean usable =
+                    found != null
+                            && FORMAT.equals(found.format())
+                            && found.version() == VERSION
+                            && file.equals(found.file())
+                            && !found.layers().isEmpty()
+                            && found.layers().stream().allMatch(this::isPresent);
+            return usable ? Optional.of(found.layers()) : Optional.empty();
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        } catch (JsonProcessingException e) {
+            LOG.warn("ignore the damaged hint {}: {}", path, e.getOriginalMessage());
+            return Optional.empty();
+        } catch (IOException e) {
+            throw directory.failure("read a hint", path, e);
+        }
+    }
+
+    private boolean isPresent(SegmentName name) {
+        return Files.isRegularFile(directory.segment(name), LinkOption.NOFOLLOW_LINKS);
+    }
+
+    void put(FileIdentity file, List<SegmentName> layers, Path temporary) throws VmckptException {
+        Path path = pathFor(file);
+        try {
+            LayerRecord record = new LayerRecord(FORMAT, VERSION, file, List.copyOf(layers));
+            DurableFiles.write(temporary, Json.MAPPER.writeValueAsBytes(record));
+            DurableFiles.rename(temporary, path);
+        } catch (IOException e) {
+            DurableFiles.deleteQuietly(temporary);
+            throw directory.failure("write a hint", path, e);
+        }
+    }
+
+    private Path pathFor(FileIdentity file) {
+        byte[] path = file.absolutePath().getBytes(StandardCharsets.UTF_8);
+        return directory.state().resolve(Sha256.hex(path) + StoreDirectory.MANIFEST_SUFFIX);
+    }
+}

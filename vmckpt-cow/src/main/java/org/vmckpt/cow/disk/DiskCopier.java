@@ -1,0 +1,91 @@
+package org.vmckpt.cow.disk;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.FileIdentity;
+import org.vmckpt.core.store.Store;
+
+/** Copies frozen disks into a store. Safe for several threads, one disk each. */
+public final class DiskCopier {
+    private final Store store;
+
+    public DiskCopier(Store store) {
+        this.store = store;
+    }
+
+    /**
+     * Copies the files of a disk that the store does not have yet, oldest first, and records which
+     * layers equal them. The caller holds the store ({@link Store#hold}).
+     *
+     * @param disk as it was before the fork: all its files are frozen now
+     * @throws RefusedException if a file changed while it was copied
+     */
+    public CopiedDisk copy(GuestDisk disk, ProgressListener progress) throws VmckptException {
+        List<FileIdentity> identities = new ArrayList<>();
+        for (DiskLayer layer : disk.layers()) {
+            identities.add(FileIdentity.of(layer.hostPath()));
+        }
+        try (FrozenChain chain = FrozenChain.open(disk.layers())) {
+            CopiedDisk copied = new CopiedDisk(List.of(), 0, 0);
+            for (int layer = 0; layer < identities.size(); layer++) {
+                copied = add(copied, disk, chain, layer, identities.get(layer), progress);
+            }
+            return copied;
+        }
+    }
+
+    private CopiedDisk add(
+            CopiedDisk below,
+            GuestDisk disk,
+            FrozenChain chain,
+            int layer,
+            FileIdentity identity,
+            ProgressListener progress)
+            throws VmckptException {
+        Optional<List<SegmentName>> known = store.layersOf(identity);
+        // A record made over other layers would mean that a parent was changed behind our back.
+        if (known.isPresent() && startsWith(known.get(), below.layers())) {
+            return new CopiedDisk(known.get(), below.readBytes(), below.storedBytes());
+        }
+        CopiedDisk copied;
+        try (LayerCopy copy = new LayerCopy(store, chain, layer)) {
+            copied = append(below, copy.run("copy disk " + disk.name(), progress));
+        }
+        requireUnchanged(disk.layers().get(layer), identity);
+        store.recordLayers(identity, copied.layers());
+        return copied;
+    }
+
+    private static CopiedDisk append(CopiedDisk below, CopiedDisk layer) {
+        List<SegmentName> layers = new ArrayList<>(below.layers());
+        layers.addAll(layer.layers());
+        return new CopiedDisk(
+                layers,
+                below.readBytes() + layer.readBytes(),
+                below.storedBytes() + layer.storedBytes());
+    }
+
+    private static boolean startsWith(List<SegmentName> layers, List<SegmentName> start) {
+        return layers.size() >= start.size() && layers.subList(0, start.size()).equals(start);
+    }
+
+    private static void requireUnchanged(DiskLayer layer, FileIdentity before)
+            throws VmckptException {
+        FileIdentity after = FileIdentity.of(layer.hostPath());
+        if (!after.equals(before)) {
+            throw new RefusedException(
+                    "copying disk file "
+                            + layer.hostPath()
+                            + ": expected a frozen file, but it changed from "
+                            + before
+                            + " to "
+                            + after
+                            + "; find out who else writes to it, then try again");
+        }
+    }
+}

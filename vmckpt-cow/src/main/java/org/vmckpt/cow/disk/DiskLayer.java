@@ -1,0 +1,28 @@
+package org.vmckpt.cow.disk;
+
+import java.nio.file.Path;
+
+/**
+ * One file of a disk's chain.
+ *
+ * @param nodeName QEMU's block node for the image, perhaps generated: {@code #block123}
+ * @param fileNodeName the node below it for the file itself; equal to {@code nodeName} when a raw
+ *     file is used without a format driver
+ * @param format {@code qcow2} or {@code raw}
+ * @param path absolute, as QEMU sees it
+ * @param hostPath the same file as this process sees it
+ * @param virtualSizeBytes what the guest would see as its disk's size
+ */
+public record DiskLayer(
+        String nodeName,
+        String fileNodeName,
+        String format,
+        Path path,
+        Path hostPath,
+        long virtualSizeBytes) {
+
+    /** Whether this is an overlay that vmckpt put there while this QEMU ran. */
+    public boolean isOurOverlay() {
+        return OverlayName.isNode(nodeName) && OverlayName.isFile(path);
+    }
+}

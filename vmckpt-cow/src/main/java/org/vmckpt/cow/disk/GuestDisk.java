@@ -1,0 +1,40 @@
+package org.vmckpt.cow.disk;
+
+import java.util.List;
+
+/**
+ * One writable disk of a guest.
+ *
+ * @param name short, unique in the guest, safe as a file name
+ * @param device QEMU's name of the drive, or the path of the device that uses it
+ * @param layers the chain of files, oldest first; the last one is active
+ * @param cache of the active file
+ * @param detectZeroes QEMU's {@code detect-zeroes}: {@code off}, {@code on} or {@code unmap}
+ */
+public record GuestDisk(
+        String name, String device, List<DiskLayer> layers, CacheMode cache, String detectZeroes) {
+
+    public GuestDisk {
+        layers = List.copyOf(layers);
+        if (layers.isEmpty()) {
+            throw new IllegalArgumentException("disk " + name + " without a file");
+        }
+    }
+
+    /** The file that takes the guest's writes. */
+    public DiskLayer active() {
+        return layers.getLast();
+    }
+
+    /** The file that this QEMU was started with: the topmost that is not an overlay of ours. */
+    public DiskLayer origin() {
+        return layers.reversed().stream()
+                .filter(layer -> !layer.isOurOverlay())
+                .findFirst()
+                .orElse(layers.getFirst());
+    }
+
+    public long virtualSizeBytes() {
+        return active().virtualSizeBytes();
+    }
+}

@@ -1,0 +1,148 @@
+package org.vmckpt.cow.disk;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+
+/**
+ * The fork of all disks at one instant: prepared while the guest runs, done in one QEMU transaction
+ * inside the pause, and taken back if the checkpoint fails. For one thread.
+ *
+ * <p>States: prepared, then either abandoned or forked, then possibly reverted.
+ */
+public final class OverlayFork {
+    private static final Duration REVERT_LIMIT = Duration.ofMinutes(10);
+
+    private final QmpClient qmp;
+    private final CheckpointId checkpoint;
+    private final List<Overlay> overlays = new ArrayList<>();
+    private final ObjectNode transaction = Json.MAPPER.createObjectNode();
+
+    private OverlayFork(QmpClient qmp, CheckpointId checkpoint) {
+        this.qmp = qmp;
+        this.checkpoint = checkpoint;
+    }
+
+    /**
+     * Makes an overlay for each disk and flushes what the host caches of the active files, so that
+     * little is left to flush in the pause. The guest does not notice.
+     *
+     * @param disks from {@link DiskInventory#discover}, just now
+     */
+    public static OverlayFork prepare(QmpClient qmp, List<GuestDisk> disks, CheckpointId checkpoint)
+            throws VmckptException {
+        OverlayFork fork = new OverlayFork(qmp, checkpoint);
+        ArrayNode actions = fork.transaction.putArray("actions");
+        try {
+            for (GuestDisk disk : disks) {
+                Overlay overlay = Overlay.of(disk, checkpoint, fork.overlays.size());
+                overlay.createFile();
+                fork.overlays.add(overlay);
+                overlay.addToQemu(qmp);
+                actions.add(overlay.snapshotAction());
+                flush(disk.active().hostPath());
+            }
+            return fork;
+        } catch (VmckptException e) {
+            fork.abandonAfter(e);
+            throw e;
+        }
+    }
+
+    /**
+     * Puts every overlay on top of its disk: all of them or, when this fails, none. One round trip
+     * to QEMU.
+     */
+    public void fork() throws VmckptException {
+        if (!overlays.isEmpty()) {
+            qmp.execute("transaction", transaction);
+        }
+    }
+
+    /** Takes the overlays away again, instead of forking or after a fork that failed. */
+    public void abandon() throws VmckptException {
+        for (Overlay overlay : overlays) {
+            overlay.removeNodes(qmp);
+            overlay.deleteFile();
+        }
+        overlays.clear();
+    }
+
+    /**
+     * Undoes a fork while the guest runs: what it wrote to the overlays goes into their parents,
+     * which become active again; the overlays are deleted.
+     *
+     * @throws RefusedException if a disk could not be taken back. Its chain is sound, only longer
+     *     by one overlay, which is folded after the next checkpoint.
+     */
+    public void revert(ProgressListener progress) throws VmckptException {
+        List<String> failures = new ArrayList<>();
+        for (Overlay overlay : overlays) {
+            try {
+                revert(overlay, progress);
+            } catch (VmckptException e) {
+                failures.add(overlay.disk().name() + " (" + e.getMessage() + ")");
+            }
+        }
+        overlays.clear();
+        if (!failures.isEmpty()) {
+            throw new RefusedException(
+                    "taking back the disk overlays of checkpoint "
+                            + checkpoint
+                            + ": could not take back "
+                            + String.join(", ", failures)
+                            + "; the guest runs on with them, the next checkpoint folds them");
+        }
+    }
+
+    private void revert(Overlay overlay, ProgressListener progress) throws VmckptException {
+        String job = BlockJobs.ID_PREFIX + "revert-" + overlay.node();
+        ObjectNode arguments =
+                Json.MAPPER
+                        .createObjectNode()
+                        .put("job-id", job)
+                        .put("device", overlay.node())
+                        .put("base-node", overlay.disk().active().nodeName())
+                        .put("auto-dismiss", false);
+        qmp.execute("block-commit", arguments);
+        try {
+            BlockJobs.await(qmp, job, REVERT_LIMIT, "take back overlay", progress);
+        } catch (VmckptException e) {
+            BlockJobs.settleAfter(qmp, job, e);
+            throw e;
+        }
+        overlay.removeNodes(qmp);
+        overlay.deleteFile();
+    }
+
+    /** Undoes a half-made preparation; {@code reason} is what the caller gets to see. */
+    private void abandonAfter(VmckptException reason) {
+        try {
+            abandon();
+        } catch (VmckptException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    /** From this process: QEMU would do it with its main loop standing still. */
+    private static void flush(Path file) throws StorageException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            channel.force(true);
+        } catch (IOException e) {
+            throw new StorageException("flushing disk file " + file + ": " + e, e);
+        }
+    }
+}

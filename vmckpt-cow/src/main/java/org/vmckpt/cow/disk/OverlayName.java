@@ -1,0 +1,65 @@
+package org.vmckpt.cow.disk;
+
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.vmckpt.core.CheckpointId;
+
+/**
+ * How our overlays and their block nodes are called.
+ *
+ * <p>An overlay of {@code disk.qcow2} is {@code disk.qcow2.vmckpt-<16 hex digits>.qcow2}, in the
+ * same folder; an overlay of that one is called after {@code disk.qcow2} too, which is its
+ * <em>root</em>.
+ */
+final class OverlayName {
+    private static final String NODE_PREFIX = "vmckpt-";
+    private static final String FILE_NODE_SUFFIX = "-file";
+    private static final Pattern FILE = Pattern.compile("(.+)\\.vmckpt-[0-9a-f]{16}\\.qcow2");
+    private static final Pattern NODE = Pattern.compile("vmckpt-[0-9a-f]{16}-\\d+(-file)?");
+
+    private OverlayName() {}
+
+    static Path fileFor(Path active, CheckpointId checkpoint) {
+        return active.resolveSibling(
+                rootOf(active) + ".vmckpt-" + checkpoint.shortForm() + ".qcow2");
+    }
+
+    static String nodeFor(CheckpointId checkpoint, int disk) {
+        return NODE_PREFIX + checkpoint.shortForm() + "-" + disk;
+    }
+
+    static String fileNodeOf(String node) {
+        return node + FILE_NODE_SUFFIX;
+    }
+
+    static boolean isFile(Path path) {
+        return FILE.matcher(fileName(path)).matches();
+    }
+
+    static boolean isNode(String nodeName) {
+        return NODE.matcher(nodeName).matches();
+    }
+
+    static boolean isFileNode(String nodeName) {
+        return isNode(nodeName) && nodeName.endsWith(FILE_NODE_SUFFIX);
+    }
+
+    /** The file name that {@code path} and all overlays of it share. */
+    static String rootOf(Path path) {
+        Matcher matcher = FILE.matcher(fileName(path));
+        return matcher.matches() ? matcher.group(1) : fileName(path);
+    }
+
+    /** Whether {@code overlay} can have been made as an overlay of {@code parent}. */
+    static boolean isOverlayOf(Path overlay, Path parent) {
+        return isFile(overlay)
+                && rootOf(overlay).equals(rootOf(parent))
+                && overlay.resolveSibling("").equals(parent.resolveSibling(""));
+    }
+
+    private static String fileName(Path path) {
+        Path name = path.getFileName();
+        return name == null ? "" : name.toString();
+    }
+}

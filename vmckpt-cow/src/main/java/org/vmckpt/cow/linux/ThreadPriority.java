@@ -1,0 +1,14 @@
+package org.vmckpt.cow.linux;
+
+/** The scheduler's view of a platform thread of ours. */
+public final class ThreadPriority {
+    private ThreadPriority() {}
+
+    /**
+     * Sets the niceness (-20 first to 19 last) of the calling thread, if we are allowed to. Only
+     * for threads that end soon: it is never set back.
+     */
+    public static boolean trySetNicenessOfThisThread(int niceness) {
+        return FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, 0, niceness) == 0;
+    }
+}

@@ -1,0 +1,49 @@
+package org.vmckpt.cow.memory;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.vmckpt.cow.linux.GuestFile;
+
+/** A region during one capture: where it is protected, where it is read, and its pages' states. */
+final class CaptureRegion {
+    final int index;
+    final long address;
+    final int pageCount;
+    final PageStates states;
+    final GuestFile file;
+    final AtomicBoolean registered = new AtomicBoolean();
+    private final long fileOffset;
+
+    CaptureRegion(int index, long address, long sizeBytes, GuestFile file, long fileOffset) {
+        this.index = index;
+        this.address = address;
+        this.pageCount = Math.toIntExact(sizeBytes / Slot.PAGE_BYTES);
+        this.file = file;
+        this.fileOffset = fileOffset;
+        this.states = new PageStates(pageCount);
+    }
+
+    long sizeBytes() {
+        return (long) pageCount * Slot.PAGE_BYTES;
+    }
+
+    boolean contains(long hostAddress) {
+        return hostAddress >= address && hostAddress < address + sizeBytes();
+    }
+
+    int pageAt(long hostAddress) {
+        return (int) ((hostAddress - address) / Slot.PAGE_BYTES);
+    }
+
+    long addressOf(int page) {
+        return address + (long) page * Slot.PAGE_BYTES;
+    }
+
+    long offsetOf(int page) {
+        return fileOffset + (long) page * Slot.PAGE_BYTES;
+    }
+
+    /** The page that holds a byte of the file; never past the region's end. */
+    int pageAtOffset(long offset) {
+        return (int) Math.min(pageCount, (offset - fileOffset) / Slot.PAGE_BYTES);
+    }
+}

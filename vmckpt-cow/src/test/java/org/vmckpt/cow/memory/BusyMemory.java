@@ -1,0 +1,123 @@
+package org.vmckpt.cow.memory;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.linux.NativeBuffer;
+import org.vmckpt.cow.linux.Userfaultfd;
+
+/**
+ * Memory of our own that threads write all the time, with a pause: a guest without a QEMU. Writers
+ * wait for their faults inside a native call, as Practice explains.
+ */
+final class BusyMemory implements AutoCloseable {
+    private static final int SOURCE_BYTES = 1 << 20;
+
+    final GuestFile file;
+    final NativeBuffer mapping;
+    final Userfaultfd uffd;
+    final AtomicLong writes = new AtomicLong();
+    private final GuestFile source;
+    private final ReadWriteLock running = new ReentrantReadWriteLock(true);
+    private final List<Thread> writers = new ArrayList<>();
+    private volatile boolean ended;
+
+    /** Fills the first {@code filledBytes}; the rest stays a hole, until a writer comes by. */
+    BusyMemory(long sizeBytes, long filledBytes) throws ErrnoException {
+        file = GuestFile.createInMemory("busy", sizeBytes);
+        mapping = file.map(sizeBytes);
+        uffd = Userfaultfd.ofThisProcess();
+        source = GuestFile.createInMemory("source", SOURCE_BYTES);
+        byte[] noise = new byte[SOURCE_BYTES];
+        new Random(7).nextBytes(noise);
+        source.pwrite(ByteBuffer.wrap(noise), 0);
+        for (long offset = 0; offset < filledBytes; offset += SOURCE_BYTES) {
+            int length = (int) Math.min(SOURCE_BYTES, filledBytes - offset);
+            file.pwrite(ByteBuffer.wrap(noise, 0, length), offset);
+        }
+    }
+
+    void startWriters(int count) {
+        for (int i = 0; i < count; i++) {
+            long seed = i;
+            writers.add(Thread.ofPlatform().name("busy-" + i).start(() -> write(seed)));
+        }
+    }
+
+    private void write(long seed) {
+        Random random = new Random(seed);
+        long pages = mapping.sizeBytes() / Slot.PAGE_BYTES;
+        while (!ended) {
+            long address = mapping.address() + random.nextLong(pages) * Slot.PAGE_BYTES;
+            int length = 8 + random.nextInt(Slot.PAGE_BYTES - 8);
+            running.readLock().lock();
+            try {
+                source.pread(address, length, random.nextInt(SOURCE_BYTES - Slot.PAGE_BYTES));
+            } finally {
+                running.readLock().unlock();
+            }
+            writes.incrementAndGet();
+        }
+    }
+
+    List<CaptureRegion> regions() {
+        return List.of(new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), file, 0));
+    }
+
+    MemoryCapture prepare(long budgetBytes, PageSink sink) throws VmckptException {
+        return MemoryCapture.prepare(uffd, regions(), budgetBytes, sink, "a busy memory");
+    }
+
+    /** Arms in a pause of the writers and returns what the memory held then. */
+    byte[] armInPause(MemoryCapture capture) throws VmckptException, ErrnoException {
+        running.writeLock().lock();
+        try {
+            capture.arm();
+            byte[] content = new byte[Math.toIntExact(mapping.sizeBytes())];
+            file.pread(ByteBuffer.wrap(content), 0);
+            return content;
+        } finally {
+            running.writeLock().unlock();
+        }
+    }
+
+    /** Waits until every writer has got on by some writes. */
+    void awaitProgress() throws InterruptedException {
+        long goal = writes.get() + 100L * writers.size();
+        long deadline = System.nanoTime() + 10_000_000_000L;
+        while (writes.get() < goal) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("Writers hang: " + writes + " of " + goal + " writes");
+            }
+            Thread.sleep(1);
+        }
+    }
+
+    @Override
+    public void close() {
+        ended = true;
+        // First, so that writers which a failed test left in a fault come free.
+        uffd.close();
+        for (Thread writer : writers) {
+            joinOf(writer);
+        }
+        mapping.close();
+        file.close();
+        source.close();
+    }
+
+    private static void joinOf(Thread writer) {
+        try {
+            writer.join();
+        } catch (InterruptedException interrupted) {
+            throw new AssertionError("Interrupted while writers ended", interrupted);
+        }
+    }
+}
