@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,13 +17,36 @@
 static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_long errors;
 
+/*
+ * Commands come from the console, and from the second serial port if there is one: QEMU may log a
+ * character twice when a client leaves the socket that is also its output.
+ */
+#define INPUTS_MAX 2
+
+struct input {
+    int fd;
+    int length;
+    bool fits;
+    char line[COMMAND_CHARS_MAX];
+};
+
+static struct input inputs[INPUTS_MAX];
+static int inputs_open;
+
 /* Raw: no echo of commands among the JSON lines, and no carriage returns. */
-void console_open(void) {
+static void open_input(int fd) {
     struct termios mode;
-    if (tcgetattr(0, &mode) == 0) {
-        cfmakeraw(&mode);
-        tcsetattr(0, TCSANOW, &mode);
+    if (fd < 0 || tcgetattr(fd, &mode) != 0) {
+        return; /* no such port */
     }
+    cfmakeraw(&mode);
+    tcsetattr(fd, TCSANOW, &mode);
+    inputs[inputs_open++] = (struct input){.fd = fd, .fits = true};
+}
+
+void console_open(void) {
+    open_input(0);
+    open_input(open("/dev/ttyS1", O_RDONLY | O_NOCTTY | O_CLOEXEC));
 }
 
 int64_t now_nanos(void) {
@@ -87,27 +111,41 @@ void fail(const char *why) {
     exit(1);
 }
 
-bool read_command(char *line, int capacity) {
-    int length = 0;
-    bool fits = true;
+/* Takes one character; true if it ends a line. */
+static bool take(struct input *input, char c) {
+    if (c == '\n') {
+        input->line[input->length] = 0;
+        return true;
+    }
+    if (c != '\r' && input->length < COMMAND_CHARS_MAX - 1) {
+        input->line[input->length++] = c;
+    } else if (c != '\r') {
+        input->fits = false;
+    }
+    return false;
+}
+
+bool read_command(char line[COMMAND_CHARS_MAX]) {
     for (;;) {
-        char c;
-        ssize_t got = read(0, &c, 1);
-        if (got <= 0) {
-            usleep(100000); /* no terminal behind the port, or a hang-up: ask again later */
-            continue;
+        struct pollfd ready[INPUTS_MAX];
+        for (int i = 0; i < inputs_open; i++) {
+            ready[i] = (struct pollfd){.fd = inputs[i].fd, .events = POLLIN};
         }
-        if (c == '\r') {
-            continue;
-        }
-        if (c == '\n') {
-            line[length] = 0;
-            return fits;
-        }
-        if (length < capacity - 1) {
-            line[length++] = c;
-        } else {
-            fits = false;
+        poll(ready, inputs_open, -1);
+        for (int i = 0; i < inputs_open; i++) {
+            char c;
+            if (ready[i].revents == 0) {
+                continue;
+            }
+            if (read(inputs[i].fd, &c, 1) != 1) {
+                usleep(100000); /* a hang-up: ask again later */
+            } else if (take(&inputs[i], c)) {
+                bool fits = inputs[i].fits;
+                memcpy(line, inputs[i].line, COMMAND_CHARS_MAX);
+                inputs[i].length = 0;
+                inputs[i].fits = true;
+                return fits;
+            }
         }
     }
 }

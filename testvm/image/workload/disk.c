@@ -169,7 +169,15 @@ static void write_direct(struct writer *writer) {
     }
 }
 
-/* Leaves nothing dirty in the page cache at its end: the only place where it can be stopped. */
+/* Takes the extents out of the page cache: what is read next comes from the disk. */
+static void forget(const struct writer *writer, const struct extent *batch) {
+    for (int i = 0; i < BUFFERED_BATCH; i++) {
+        posix_fadvise(writer->fd, batch[i].first * BLOCK_BYTES, (off_t)batch[i].blocks * BLOCK_BYTES,
+            POSIX_FADV_DONTNEED);
+    }
+}
+
+/* Leaves nothing of the disk in the page cache at its end, the only place where it can be stopped. */
 static void write_buffered(struct writer *writer) {
     struct extent batch[BUFFERED_BATCH];
     pace(&writer->pacer, BUFFERED_BATCH);
@@ -177,13 +185,11 @@ static void write_buffered(struct writer *writer) {
         batch[i] = rewrite_extent(writer);
     }
     sync_disk(writer->disk, writer->fd);
-    for (int i = 0; i < BUFFERED_BATCH; i++) { /* what is read next comes from the disk */
-        posix_fadvise(writer->fd, batch[i].first * BLOCK_BYTES, (off_t)batch[i].blocks * BLOCK_BYTES,
-            POSIX_FADV_DONTNEED);
-    }
+    forget(writer, batch);
     for (int i = 0; i < BUFFERED_BATCH; i++) {
         read_and_judge(writer->disk, writer->fd, batch[i], writer->data);
     }
+    forget(writer, batch);
 }
 
 static void *run_direct(void *writer) {

@@ -1,12 +1,12 @@
 /*
- * Parameters, on the kernel's command line; those marked * also as a line on the console:
+ * Parameters, on the kernel's command line; those marked * also as a command:
  *   mem.region=BYTES  mem.fill=0|1 (write the whole region once at boot)  mem.rate=RATE* pages/s
  *   disk.rate=RATE*   extents of 4 to 64 KiB a second over all disks
  *   disk.fresh=0|1    1: the disks hold only zeros at boot, so a block never written must be zero
  *   stall.region=BYTES  stall.rate=RATE*  touches/s
  *   tick.ms=N
  * BYTES takes K, M or G; RATE is a number, or max.
- * Commands on the console: stop, go, verify (stop, judge every page and block, hash them, go).
+ * Commands, on the console or the second serial port: stop, go, verify (stop, judge every page and block, hash them, go).
  * Every command is answered by one line, {"t":"ok"|"bad","cmd":...}; verify by {"t":"verify",...} too.
  */
 #include "workload.h"
@@ -159,7 +159,7 @@ static bool obey(const char *command) {
 }
 
 static void answer(const char *command, bool obeyed) {
-    char quoted[160] = "";
+    char quoted[COMMAND_CHARS_MAX] = "";
     for (size_t i = 0, used = 0; command[i] != 0 && used < sizeof quoted - 1; i++) {
         bool plain = command[i] >= ' ' && command[i] < 127 && command[i] != '"' && command[i] != '\\';
         quoted[used++] = plain ? command[i] : '?';
@@ -203,8 +203,8 @@ int main(void) {
     rate_parameter("disk.rate", &disk_load);
     rate_parameter("stall.rate", &stall_load);
     for (;;) {
-        char command[128];
-        bool whole = read_command(command, sizeof command);
+        char command[COMMAND_CHARS_MAX];
+        bool whole = read_command(command);
         if (command[0] != 0 || !whole) {
             answer(command, whole && obey(command));
         }

@@ -25,6 +25,7 @@
 #define BLOCK_BYTES 4096
 #define BLOCK_WORDS (BLOCK_BYTES / 8)
 #define RATE_MAX (-1L)
+#define COMMAND_CHARS_MAX 128
 
 /* ---- console.c: lines of JSON, each written whole ---- */
 void console_open(void);
@@ -35,7 +36,7 @@ _Noreturn void fail(const char *why);
 long errors_found(void);
 int64_t now_nanos(void);
 /* Next command line without its newline; false if it was too long to be one. */
-bool read_command(char *line, int capacity);
+bool read_command(char line[COMMAND_CHARS_MAX]);
 
 /* ---- pattern.c: what a block must look like ---- */
 extern uint64_t boot_nonce[2];

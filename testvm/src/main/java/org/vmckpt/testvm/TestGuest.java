@@ -1,0 +1,204 @@
+package org.vmckpt.testvm;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A running QEMU with the test image, in a folder of its own. Closing kills it and deletes the
+ * folder; so does the end of this JVM, unless {@link #detach} was called.
+ */
+public final class TestGuest implements AutoCloseable {
+    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
+    private static final long END_SECONDS = 10;
+
+    private final Path folder;
+    private final List<String> commandLine;
+    private final Process process;
+    private final GuestConsole console;
+    private final @Nullable SlowDisk slowDisk;
+    private final Thread atExit = new Thread(this::endAndDelete, "test-guest-exit");
+
+    private TestGuest(
+            Path folder, List<String> commandLine, Process process, @Nullable SlowDisk slowDisk) {
+        this.folder = folder;
+        this.commandLine = commandLine;
+        this.process = process;
+        this.slowDisk = slowDisk;
+        this.console =
+                new GuestConsole(
+                        QemuArguments.consoleLog(folder),
+                        QemuArguments.commandSocket(folder),
+                        process::isAlive);
+    }
+
+    public static TestGuestBuilder builder() {
+        return new TestGuestBuilder();
+    }
+
+    static TestGuest start(
+            Path folder,
+            List<String> commandLine,
+            Map<String, String> environment,
+            @Nullable SlowDisk slowDisk) {
+        ProcessBuilder qemu = new ProcessBuilder(commandLine).redirectErrorStream(true);
+        qemu.redirectOutput(outputFile(folder).toFile());
+        qemu.environment().putAll(environment);
+        try {
+            TestGuest guest = new TestGuest(folder, commandLine, qemu.start(), slowDisk);
+            Runtime.getRuntime().addShutdownHook(guest.atExit);
+            guest.process.getOutputStream().close();
+            guest.awaitQmp();
+            return guest;
+        } catch (IOException e) {
+            throw new UncheckedIOException(
+                    "cannot start %s: is qemu-system-x86 installed?".formatted(commandLine), e);
+        }
+    }
+
+    private void awaitQmp() {
+        long deadline = System.nanoTime() + BOOT_TIMEOUT.toNanos();
+        while (!Files.exists(qmpSocket())) {
+            if (!process.isAlive() || System.nanoTime() > deadline) {
+                String output = qemuOutput();
+                close();
+                throw new TestGuestException("QEMU did not start: " + output);
+            }
+            pause();
+        }
+    }
+
+    /** Waits for the first line of the guest. */
+    public ConsoleLine.Boot awaitBoot() {
+        return console.awaitBoot(BOOT_TIMEOUT);
+    }
+
+    public GuestConsole console() {
+        return console;
+    }
+
+    /** QEMU's own, also when it was started through a wrapper. */
+    public long pid() {
+        return process.pid();
+    }
+
+    public boolean isRunning() {
+        return process.isAlive();
+    }
+
+    public Path folder() {
+        return folder;
+    }
+
+    public List<String> commandLine() {
+        return commandLine;
+    }
+
+    /** Not used by this class: QEMU serves one client at a time. */
+    public Path qmpSocket() {
+        return QemuArguments.qmpSocket(folder);
+    }
+
+    public Path consoleLog() {
+        return QemuArguments.consoleLog(folder);
+    }
+
+    public Path commandSocket() {
+        return QemuArguments.commandSocket(folder);
+    }
+
+    /** The file of the disk with this index, as it was made. */
+    public Path diskFile(int index) {
+        for (TestDisk.Format format : TestDisk.Format.values()) {
+            Path file = folder.resolve("disk%d.%s".formatted(index, format.qemuName()));
+            if (Files.exists(file)) {
+                return file;
+            }
+        }
+        throw new IllegalArgumentException("the guest has no disk " + index);
+    }
+
+    /** Only for a guest that was built with {@link TestGuestBuilder#slowDisk}. */
+    public SlowDisk slowDisk() {
+        if (slowDisk == null) {
+            throw new IllegalStateException("this guest was not built with slowDisk");
+        }
+        return slowDisk;
+    }
+
+    /** What QEMU itself said. */
+    public String qemuOutput() {
+        try {
+            return Files.exists(outputFile(folder)) ? Files.readString(outputFile(folder)) : "";
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + outputFile(folder), e);
+        }
+    }
+
+    /** Kills QEMU and leaves its files. */
+    public void kill() {
+        process.destroyForcibly();
+        try {
+            if (!process.waitFor(END_SECONDS, TimeUnit.SECONDS)) {
+                throw new TestGuestException("QEMU %d outlives SIGKILL".formatted(pid()));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Waits for the end of QEMU, however it comes. */
+    public int waitFor() throws InterruptedException {
+        return process.waitFor();
+    }
+
+    /** Lets QEMU and its folder outlive this JVM. */
+    public void detach() {
+        Runtime.getRuntime().removeShutdownHook(atExit);
+    }
+
+    @Override
+    public void close() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(atExit);
+        } catch (IllegalStateException e) {
+            return; // this JVM ends: the hook does it
+        }
+        endAndDelete();
+    }
+
+    private void endAndDelete() {
+        kill();
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete the guest's folder " + folder, e);
+        }
+    }
+
+    private static Path outputFile(Path folder) {
+        return folder.resolve("qemu.log");
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(10);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TestGuestException("interrupted while QEMU starts", e);
+        }
+    }
+}

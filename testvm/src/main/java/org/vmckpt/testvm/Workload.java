@@ -1,0 +1,81 @@
+package org.vmckpt.testvm;
+
+/**
+ * What the guest does from its boot on; the rates can be changed later by {@link GuestConsole}.
+ *
+ * @param memoryRegionBytes the part of memory that is rewritten in passes
+ * @param fill write the whole region once at boot, whatever the rate
+ * @param stallRegionBytes the part of memory that the stall thread touches
+ */
+public record Workload(
+        long memoryRegionBytes,
+        boolean fill,
+        Rate memoryRate,
+        Rate diskRate,
+        long stallRegionBytes,
+        Rate stallRate,
+        int tickMillis) {
+    private static final long STALL_REGION_BYTES = 16L << 20;
+    private static final int TICK_MILLIS = 250;
+
+    /** Ticks only; the region is there for a rate that is given later. */
+    public static Workload idle(long memoryRegionBytes) {
+        return new Workload(
+                memoryRegionBytes,
+                false,
+                Rate.IDLE,
+                Rate.IDLE,
+                STALL_REGION_BYTES,
+                Rate.IDLE,
+                TICK_MILLIS);
+    }
+
+    /** Memory and disks as fast as they go. */
+    public static Workload flatOut(long memoryRegionBytes) {
+        return idle(memoryRegionBytes).memory(Rate.FLAT_OUT).disk(Rate.FLAT_OUT);
+    }
+
+    public Workload memory(Rate rate) {
+        return new Workload(
+                memoryRegionBytes, fill, rate, diskRate, stallRegionBytes, stallRate, tickMillis);
+    }
+
+    public Workload disk(Rate rate) {
+        return new Workload(
+                memoryRegionBytes, fill, memoryRate, rate, stallRegionBytes, stallRate, tickMillis);
+    }
+
+    public Workload stall(long regionBytes, Rate rate) {
+        return new Workload(
+                memoryRegionBytes, fill, memoryRate, diskRate, regionBytes, rate, tickMillis);
+    }
+
+    public Workload filled() {
+        return new Workload(
+                memoryRegionBytes,
+                true,
+                memoryRate,
+                diskRate,
+                stallRegionBytes,
+                stallRate,
+                tickMillis);
+    }
+
+    public Workload tickEvery(int millis) {
+        return new Workload(
+                memoryRegionBytes, fill, memoryRate, diskRate, stallRegionBytes, stallRate, millis);
+    }
+
+    /** As {@code testvm/image/workload/main.c} reads it from the kernel's command line. */
+    String kernelParameters() {
+        return "mem.region=%d mem.fill=%d mem.rate=%s disk.fresh=1 disk.rate=%s stall.region=%d stall.rate=%s tick.ms=%d"
+                .formatted(
+                        memoryRegionBytes,
+                        fill ? 1 : 0,
+                        memoryRate.text(),
+                        diskRate.text(),
+                        stallRegionBytes,
+                        stallRate.text(),
+                        tickMillis);
+    }
+}
