@@ -3,7 +3,6 @@ package org.vmckpt.cow.disk;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.disk.Extent.Kind;
 
@@ -79,7 +78,7 @@ final class FrozenChain implements AutoCloseable {
     }
 
     @Override
-    public void close() throws StorageException {
+    public void close() {
         for (FrozenFileReader file : files) {
             file.close();
         }

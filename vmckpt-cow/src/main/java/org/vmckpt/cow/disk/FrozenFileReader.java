@@ -2,7 +2,6 @@ package org.vmckpt.cow.disk;
 
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
@@ -52,5 +51,5 @@ sealed interface FrozenFileReader extends AutoCloseable permits Qcow2Reader, Raw
     void read(long offset, ByteBuffer target) throws VmckptException;
 
     @Override
-    void close() throws StorageException;
+    void close();
 }

@@ -76,7 +76,7 @@ final class Qcow2Reader implements FrozenFileReader {
     }
 
     @Override
-    public void close() throws StorageException {
+    public void close() {
         file.close();
     }
 

@@ -42,7 +42,7 @@ final class RawReader implements FrozenFileReader {
     }
 
     @Override
-    public void close() throws StorageException {
+    public void close() {
         file.close();
     }
 }
