@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #define VCPUS_MAX 64
 #define BATCH_PAGES 16
@@ -50,7 +49,6 @@ static void *rewrite(void *argument) {
     CPU_ZERO(&cpus);
     CPU_SET(slice->vcpu, &cpus);
     sched_setaffinity(0, sizeof cpus, &cpus);
-    setpriority(PRIO_PROCESS, 0, 5); /* ticks and disks come first */
     while (slice->fill && slice->pass == 1) {
         rewrite_page(slice);
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.Json;
@@ -78,6 +79,25 @@ public final class TestGuestMain implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        TestGuest guest = builder().start();
+        System.out.println(describe(guest, guest.awaitBoot()));
+        if (detach) {
+            guest.detach();
+            return 0;
+        }
+        return guest.waitFor();
+    }
+
+    private TestGuestBuilder builder() {
+        try {
+            return parseBuilder();
+        } catch (IllegalArgumentException e) {
+            String problem = Objects.requireNonNullElse(e.getMessage(), "bad argument");
+            throw new CommandLine.ParameterException(new CommandLine(this), problem, e);
+        }
+    }
+
+    private TestGuestBuilder parseBuilder() {
         TestGuestBuilder builder =
                 TestGuest.builder()
                         .memory(parseBytes(memory))
@@ -93,13 +113,7 @@ public final class TestGuestMain implements Callable<Integer> {
         if (networkNamespace != null) {
             builder.networkNamespace(networkNamespace);
         }
-        TestGuest guest = builder.start();
-        System.out.println(describe(guest, guest.awaitBoot()));
-        if (detach) {
-            guest.detach();
-            return 0;
-        }
-        return guest.waitFor();
+        return builder;
     }
 
     private Workload workload() {

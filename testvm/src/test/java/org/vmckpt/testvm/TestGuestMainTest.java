@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
 
 final class TestGuestMainTest {
     @Test
@@ -19,6 +20,12 @@ final class TestGuestMainTest {
         assertThat(TestGuestMain.parseDisk("64M:qcow2")).isEqualTo(TestDisk.qcow2(64 << 20));
         assertThat(TestGuestMain.parseDisk("1G:raw:blockdev"))
                 .isEqualTo(TestDisk.raw(1 << 30).asBlockdev());
+    }
+
+    @Test
+    void badArgumentIsAUsageErrorBeforeAnythingStarts() {
+        assertThat(new CommandLine(new TestGuestMain()).execute("--memory", "12T"))
+                .isEqualTo(CommandLine.ExitCode.USAGE);
     }
 
     @Test
