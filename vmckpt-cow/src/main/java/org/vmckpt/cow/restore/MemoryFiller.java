@@ -1,0 +1,188 @@
+package org.vmckpt.cow.restore;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.TransportException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.LayeredReader;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.memory.RamRegion;
+
+/**
+ * Writes saved memory into the memory files of a QEMU that waits for its device state. Pages that
+ * the checkpoint does not have stay holes, so the new guest is no larger than the old one was.
+ */
+final class MemoryFiller {
+    private static final String PHASE = "fill memory";
+
+    /** Decompression is the work; more threads than this wait for the memory bus. */
+    private static final int MAX_THREADS = 8;
+
+    private static final int ZEROS_BYTES = 1 << 20;
+
+    private final Store store;
+    private final ProgressListener progress;
+    private final AtomicLong writtenBytes = new AtomicLong();
+    private final long totalBytes;
+
+    private MemoryFiller(Store store, List<MemoryBlock> blocks, ProgressListener progress) {
+        this.store = store;
+        this.progress = progress;
+        this.totalBytes = blocks.stream().mapToLong(MemoryBlock::sizeBytes).sum();
+    }
+
+    /**
+     * Fills every block.
+     *
+     * @return the bytes written
+     */
+    static long fill(
+            Store store,
+            List<MemoryBlock> blocks,
+            List<RamRegion> regions,
+            ProgressListener progress)
+            throws VmckptException {
+        requireEqual(blocks, regions);
+        MemoryFiller filler = new MemoryFiller(store, blocks, progress);
+        for (MemoryBlock block : blocks) {
+            for (RamRegion region : regions) {
+                if (region.id().equals(block.id())) {
+                    filler.fill(block, region);
+                }
+            }
+        }
+        // What was not written is zeros, which the new memory has already.
+        progress.update(PHASE, filler.totalBytes, filler.totalBytes, "bytes");
+        return filler.writtenBytes.get();
+    }
+
+    /** Both sides must have the same blocks: one that nobody fills would come up as zeros. */
+    private static void requireEqual(List<MemoryBlock> blocks, List<RamRegion> regions)
+            throws UnsupportedException {
+        List<String> saved =
+                blocks.stream()
+                        .map(block -> block.id() + " " + block.sizeBytes())
+                        .sorted()
+                        .toList();
+        List<String> found =
+                regions.stream()
+                        .map(region -> region.id() + " " + region.sizeBytes())
+                        .sorted()
+                        .toList();
+        if (!saved.equals(found)) {
+            throw new UnsupportedException(
+                    "the new QEMU has other memory than the checkpoint: expected %s bytes, found %s; undo a --arg that changes -m or -object memory-backend"
+                            .formatted(saved, found));
+        }
+    }
+
+    private void fill(MemoryBlock block, RamRegion region) throws VmckptException {
+        try (GuestFile file = GuestFile.openForWriting(region.mapFile())) {
+            clear(file, region);
+            if (!block.layers().isEmpty()) {
+                try (LayeredReader reader = store.openLayers(block.layers())) {
+                    inParallel(reader, file, region);
+                }
+            }
+        } catch (IOException e) {
+            throw failure(region, e);
+        }
+    }
+
+    private static StorageException failure(RamRegion region, IOException cause) {
+        return new StorageException(
+                "restore cannot write guest memory %s (%s): check that the host has %d bytes of free memory"
+                        .formatted(region.id(), cause.getMessage(), region.sizeBytes()),
+                cause);
+    }
+
+    /** Firmware or preallocation may have touched the new memory: what is not a hole becomes 0. */
+    private static void clear(GuestFile file, RamRegion region) throws IOException {
+        ByteBuffer zeros = ByteBuffer.allocateDirect(ZEROS_BYTES);
+        long end = region.fileOffset() + region.sizeBytes();
+        long data = file.nextData(region.fileOffset());
+        while (data >= 0 && data < end) {
+            long hole = Math.min(end, file.nextHole(data));
+            while (data < hole) {
+                zeros.clear().limit((int) Math.min(ZEROS_BYTES, hole - data));
+                int count = zeros.remaining();
+                file.pwrite(zeros, data);
+                data += count;
+            }
+            data = file.nextData(hole);
+        }
+    }
+
+    private void inParallel(LayeredReader reader, GuestFile file, RamRegion region)
+            throws VmckptException {
+        int threads = Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors());
+        List<Callable<Void>> parts = new ArrayList<>();
+        for (int i = 0; i < threads; i++) {
+            int first = (int) ((long) reader.blockCount() * i / threads);
+            int end = (int) ((long) reader.blockCount() * (i + 1) / threads);
+            parts.add(() -> {
+                reader.visitBlocks(
+                        first,
+                        end,
+                        (units, count, data) -> write(file, region, reader, units, count, data));
+                return null;
+            });
+        }
+        try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
+            for (Future<Void> part : executor.invokeAll(parts)) {
+                part.get();
+            }
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof VmckptException known) {
+                throw known;
+            }
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TransportException("interrupted while filling guest memory", e);
+        }
+    }
+
+    /** Neighbouring units go out in one call. */
+    private void write(
+            GuestFile file,
+            RamRegion region,
+            LayeredReader reader,
+            long[] units,
+            int count,
+            ByteBuffer data)
+            throws VmckptException {
+        int unitSizeBytes = reader.unitSizeBytes();
+        int start = data.position();
+        int first = 0;
+        while (first < count) {
+            int end = first + 1;
+            while (end < count && units[end] == units[end - 1] + 1) {
+                end++;
+            }
+            ByteBuffer run =
+                    data.slice(start + first * unitSizeBytes, (end - first) * unitSizeBytes);
+            try {
+                file.pwrite(run, region.fileOffset() + units[first] * unitSizeBytes);
+            } catch (IOException e) {
+                throw failure(region, e);
+            }
+            first = end;
+        }
+        long done = writtenBytes.addAndGet((long) count * unitSizeBytes);
+        progress.update(PHASE, done, totalBytes, "bytes");
+    }
+}

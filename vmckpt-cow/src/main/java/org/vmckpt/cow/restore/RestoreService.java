@@ -1,0 +1,28 @@
+package org.vmckpt.cow.restore;
+
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.StoreHold;
+
+/** Brings checkpoints back as new guests. The same checkpoint can be restored many times. */
+public final class RestoreService {
+
+    /**
+     * Restores a checkpoint. When it fails, what it created is gone again and what was there before
+     * is as it was.
+     *
+     * @throws org.vmckpt.core.ConflictException a path that the new guest needs exists
+     * @throws org.vmckpt.core.NotFoundException QEMU, a segment or a file of the guest is missing
+     * @throws org.vmckpt.core.UnsupportedException something is tied to the checkpoint's host, or
+     *     this host lacks what the guest needs
+     * @throws org.vmckpt.core.CorruptException a segment is damaged
+     */
+    public RestoreReport restore(RestoreRequest request, ProgressListener progress)
+            throws VmckptException {
+        try (StoreHold _ = request.store().hold()) {
+            RestorePlan plan = RestorePlan.of(request);
+            progress.update("plan", 1, 1, "plans");
+            throw new IllegalStateException("not bound to guest memory yet: " + plan);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package org.vmckpt.cow.restore;
+
+import java.io.IOException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.StorageException;
+
+/**
+ * What a restore creates on the host. Unless the restore is completed, closing removes all of it,
+ * newest first, and so does a signal that ends this process; what existed before stays.
+ */
+final class Workspace implements AutoCloseable {
+    private final Deque<Path> created = new ConcurrentLinkedDeque<>();
+    private final Thread cleaner = new Thread(this::deleteAll, "remove-half-restored-files");
+    private boolean completed;
+
+    Workspace() {
+        Runtime.getRuntime().addShutdownHook(cleaner);
+    }
+
+    /** Makes a folder that only its owner may enter, and its missing parents. */
+    void createFolder(Path folder) throws StorageException {
+        try {
+            Deque<Path> missing = new ArrayDeque<>();
+            for (Path p = folder; p != null && !Files.exists(p); p = p.getParent()) {
+                missing.push(p);
+            }
+            for (Path path : missing) {
+                Files.createDirectory(
+                        path,
+                        PosixFilePermissions.asFileAttribute(
+                                PosixFilePermissions.fromString("rwx------")));
+                created.push(path);
+            }
+        } catch (IOException e) {
+            throw new StorageException(
+                    "restore cannot make the folder %s: %s".formatted(folder, e.getMessage()), e);
+        }
+    }
+
+    /** A file that is about to be created, and did not exist. */
+    Path add(Path path) {
+        created.push(path);
+        return path;
+    }
+
+    /** From now on everything stays. */
+    void complete() {
+        completed = true;
+    }
+
+    @Override
+    public void close() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(cleaner);
+        } catch (IllegalStateException e) {
+            // This process is ending, and the cleaner is at work: two of them do no harm.
+        }
+        if (!completed) {
+            deleteAll();
+        }
+    }
+
+    private void deleteAll() {
+        created.forEach(Workspace::delete);
+    }
+
+    private static void delete(Path path) {
+        try {
+            if (Files.isDirectory(path)) {
+                deleteTree(path);
+            } else {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            // The restore's own error is on its way to the user, and names the folder.
+        }
+    }
+
+    static void deleteTree(Path folder) throws IOException {
+        Files.walkFileTree(
+                folder,
+                new SimpleFileVisitor<>() {
+                    @Override
+                    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                            throws IOException {
+                        Files.delete(file);
+                        return FileVisitResult.CONTINUE;
+                    }
+
+                    @Override
+                    public FileVisitResult postVisitDirectory(
+                            Path visited, @Nullable IOException failure) throws IOException {
+                        Files.delete(visited);
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+    }
+}
