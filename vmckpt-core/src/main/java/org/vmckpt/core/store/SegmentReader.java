@@ -175,10 +175,13 @@ public final class SegmentReader implements UnitReader {
             return;
         }
         BlockDecoder decoder = takeDecoder();
-        ByteBuffer data = decoder.decode(block);
-        dst.put(dst.position(), data, decoder.record.indexOf(unit) * unitSize, unitSize);
-        dst.position(dst.position() + unitSize);
-        idleDecoders.add(decoder);
+        try {
+            ByteBuffer data = decoder.decode(block);
+            dst.put(dst.position(), data, decoder.record.indexOf(unit) * unitSize, unitSize);
+            dst.position(dst.position() + unitSize);
+        } finally {
+            idleDecoders.add(decoder);
+        }
     }
 
     static void putZeros(ByteBuffer dst, int count) {
@@ -199,12 +202,15 @@ public final class SegmentReader implements UnitReader {
     @Override
     public void visitBlocks(int first, int end, BlockVisitor visitor) throws VmckptException {
         BlockDecoder decoder = takeDecoder();
-        for (int block = first; block < end; block++) {
-            ByteBuffer data = decoder.decode(block);
-            int count = decoder.record.units(decoder.units);
-            visitor.visit(decoder.units, count, data.asReadOnlyBuffer());
+        try {
+            for (int block = first; block < end; block++) {
+                ByteBuffer data = decoder.decode(block);
+                int count = decoder.record.units(decoder.units);
+                visitor.visit(decoder.units, count, data.asReadOnlyBuffer());
+            }
+        } finally {
+            idleDecoders.add(decoder);
         }
-        idleDecoders.add(decoder);
     }
 
     @Override
@@ -215,9 +221,11 @@ public final class SegmentReader implements UnitReader {
     /** Writes the unit numbers of a block, without reading the block. */
     int unitsOf(int block, long[] into) throws VmckptException {
         BlockDecoder decoder = takeDecoder();
-        int count = decoder.unitsOf(block, into);
-        idleDecoders.add(decoder);
-        return count;
+        try {
+            return decoder.unitsOf(block, into);
+        } finally {
+            idleDecoders.add(decoder);
+        }
     }
 
     int unitsPerBlock() {
@@ -228,10 +236,13 @@ public final class SegmentReader implements UnitReader {
     void forEachPiece(PieceVisitor visitor) throws VmckptException, IOException {
         visitor.visit(ByteBuffer.wrap(header.encode()));
         BlockDecoder decoder = takeDecoder();
-        for (int block = 0; block < index.blockCount(); block++) {
-            visitor.visit(decoder.readStored(block));
+        try {
+            for (int block = 0; block < index.blockCount(); block++) {
+                visitor.visit(decoder.readStored(block));
+            }
+        } finally {
+            idleDecoders.add(decoder);
         }
-        idleDecoders.add(decoder);
         visitor.visit(ByteBuffer.wrap(index.bytes()));
         visitor.visit(ByteBuffer.wrap(footer.encode()));
     }
@@ -242,7 +253,6 @@ public final class SegmentReader implements UnitReader {
         void visit(ByteBuffer piece) throws VmckptException, IOException;
     }
 
-    /** A decoder that was in use when something failed is left to the collector. */
     private BlockDecoder takeDecoder() {
         BlockDecoder idle = idleDecoders.poll();
         return idle != null ? idle : new BlockDecoder(channel, header, index, described);

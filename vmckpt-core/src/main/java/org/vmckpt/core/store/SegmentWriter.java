@@ -74,14 +74,15 @@ public final class SegmentWriter implements AutoCloseable {
         if (encoder == null) {
             encoder = new BlockEncoder(header);
         }
-        ByteBuffer view = data.duplicate();
-        int base = data.position();
-        for (int first = 0; first < count; first += header.unitsPerBlock()) {
-            int end = Math.min(count, first + header.unitsPerBlock());
-            appendBlock(encoder, units, first, end, view, base);
+        try {
+            ByteBuffer view = data.duplicate();
+            for (int first = 0; first < count; first += header.unitsPerBlock()) {
+                int end = Math.min(count, first + header.unitsPerBlock());
+                appendBlock(encoder, units, first, end, view, data.position());
+            }
+        } finally {
+            idleEncoders.add(encoder);
         }
-        // An encoder that was in use when something failed is left to the collector.
-        idleEncoders.add(encoder);
     }
 
     private void appendBlock(
