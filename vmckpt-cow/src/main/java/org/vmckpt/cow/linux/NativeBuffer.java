@@ -64,6 +64,12 @@ public final class NativeBuffer implements AutoCloseable {
         return new NativeBuffer(syscalls, address, sizeBytes);
     }
 
+    /** Gives the pages of a part back to the kernel, and with them those of a mapped file. */
+    public void discard(long offset, long length) throws ErrnoException {
+        long result = syscalls.madvise(address() + offset, length, Abi.MADV_REMOVE);
+        ErrnoException.check(result, "MADV_REMOVE", length + " bytes of a mapping");
+    }
+
     public long address() {
         return memory.address();
     }

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A process's main thread, stopped by ptrace, that makes system calls for us.
+ * A thread of a process, as a rule its main one, stopped by ptrace, that makes system calls for us.
  *
  * <p>Why it is safe, also when we are killed at any point:
  *
@@ -34,6 +34,7 @@ public final class Tracee {
     private static final long RETRY_NANOS = 1_000_000;
     // A busy main loop passes through its ppoll many times in this many milliseconds.
     private static final int ATTEMPTS_FOR_POLL = 100;
+    private static final int ATTEMPTS_FOR_POLL_ELSEWHERE = 1;
     private static final int ATTEMPTS_FOR_ANY_WAIT = 200;
 
     private static final int SYSCALL_INSTRUCTION = 0x050F;
@@ -48,17 +49,19 @@ public final class Tracee {
 
     private final Syscalls syscalls;
     private final int pid;
+    private final int tid;
     private final List<Integer> heldBackSignals = new ArrayList<>();
     private long[] original = {};
 
-    private Tracee(Syscalls syscalls, int pid) {
+    private Tracee(Syscalls syscalls, int pid, int tid) {
         this.syscalls = syscalls;
         this.pid = pid;
+        this.tid = tid;
     }
 
     /**
-     * Stops the main thread of a process, does the work, and lets it go on as if nothing had
-     * happened, whatever the work does.
+     * Stops a thread of a process, does the work, and lets it go on as if nothing had happened,
+     * whatever the work does.
      *
      * @throws ErrnoException EPERM without the right to trace it, ESRCH when it is gone, EBUSY when
      *     it could not be stopped in time
@@ -74,7 +77,7 @@ public final class Tracee {
     }
 
     private static <T> T attachAndRun(int pid, Work<T> work) throws ErrnoException {
-        Tracee tracee = new Tracee(FfmSyscalls.INSTANCE, pid);
+        Tracee tracee = new Tracee(FfmSyscalls.INSTANCE, pid, ThreadChoice.of(pid));
         tracee.ptrace(Abi.PTRACE_SEIZE, 0, Abi.PTRACE_O_TRACESYSGOOD, "PTRACE_SEIZE");
         // From here on the end of this thread, too, lets the tracee go.
         tracee.stop();
@@ -149,7 +152,8 @@ public final class Tracee {
                         || call == Abi.SYS_POLL
                         || call == Abi.SYS_EPOLL_WAIT
                         || call == Abi.SYS_EPOLL_PWAIT;
-        boolean waits = call == Abi.SYS_FUTEX && attempt >= ATTEMPTS_FOR_POLL;
+        int patience = tid == pid ? ATTEMPTS_FOR_POLL : ATTEMPTS_FOR_POLL_ELSEWHERE;
+        boolean waits = call == Abi.SYS_FUTEX && attempt >= patience;
         return ((polls || waits) && isAfterSyscallInstruction())
                 || attempt >= ATTEMPTS_FOR_ANY_WAIT;
     }
@@ -170,7 +174,7 @@ public final class Tracee {
         setRegisters(restarted(original));
         ptrace(Abi.PTRACE_DETACH, 0, 0, "PTRACE_DETACH");
         for (int signal : heldBackSignals) {
-            syscalls.tgkill(pid, pid, signal);
+            syscalls.tgkill(pid, tid, signal);
         }
     }
 
@@ -219,8 +223,8 @@ public final class Tracee {
         long deadline = System.nanoTime() + STOP_TIMEOUT_NANOS;
         // Polled, because a wait for a thread in uninterruptible sleep would have no end.
         while (System.nanoTime() - deadline < 0) {
-            long result = syscalls.wait4(pid, scratch.address(), Abi.WNOHANG | Abi.__WALL);
-            if (result == pid) {
+            long result = syscalls.wait4(tid, scratch.address(), Abi.WNOHANG | Abi.__WALL);
+            if (result == tid) {
                 return stopped(scratch.getInt(0));
             } else if (result < 0 && result != -Errno.EINTR) {
                 throw new ErrnoException("wait4", (int) -result, toString());
@@ -272,7 +276,7 @@ public final class Tracee {
     }
 
     private void ptrace(int request, long address, long data, String name) throws ErrnoException {
-        ErrnoException.check(syscalls.ptrace(request, pid, address, data), name, toString());
+        ErrnoException.check(syscalls.ptrace(request, tid, address, data), name, toString());
     }
 
     @Override

@@ -176,6 +176,23 @@ class MemoryCaptureIT {
     }
 
     @Test
+    void memoryGivenBackDuringTheWindowVoidsTheCapture() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
+            memory.startWriters(1);
+            try (MemoryCapture capture = memory.prepare(8 << 20, new CollectingSink(SIZE))) {
+                memory.mapping.discard(0, 1 << 20);
+                memory.armInPause(capture);
+                memory.mapping.discard(0, 1 << 20);
+                capture.start();
+                assertThatThrownBy(capture::awaitDrained)
+                        .isInstanceOf(RefusedException.class)
+                        .hasMessageContaining("gave memory back");
+                memory.awaitProgress();
+            }
+        }
+    }
+
+    @Test
     void tooSmallBudgetIsRefusedWithTheOption() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, 0)) {
             assertThatThrownBy(() -> memory.prepare(1, new CollectingSink(SIZE)))

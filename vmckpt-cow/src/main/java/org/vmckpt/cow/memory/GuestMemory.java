@@ -1,0 +1,181 @@
+package org.vmckpt.cow.memory;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.vmckpt.core.ProtocolException;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.TransportException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.linux.LinuxPlatform;
+
+/** Finds a guest's memory in its QEMU, and says why it cannot be protected if so. */
+public final class GuestMemory {
+    private static final int PAGE_SIZE_BYTES = 4096;
+    private static final Pattern HOST_ADDRESS = Pattern.compile(" is 0x([0-9a-f]+)|^0x([0-9a-f]+)");
+
+    private final long pid;
+    private final QmpClient qmp;
+    private final List<ProcessMapping> mappings;
+
+    private GuestMemory(long pid, QmpClient qmp, List<ProcessMapping> mappings) {
+        this.pid = pid;
+        this.qmp = qmp;
+        this.mappings = mappings;
+    }
+
+    /**
+     * Lists the memory backends of a guest; the guest is not disturbed.
+     *
+     * @throws UnsupportedException when memory is private, in huge pages of hugetlbfs or in a file
+     *     on a disk: says which option makes it fit
+     * @throws RefusedException when another process or a device could write it unseen
+     */
+    public static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
+        LinuxPlatform.require();
+        List<ProcessMapping> mappings;
+        try {
+            mappings = ProcessMapping.of(pid);
+        } catch (IOException unreadable) {
+            throw new TransportException(
+                    "Reading /proc/"
+                            + pid
+                            + "/maps: "
+                            + unreadable.getMessage()
+                            + ": QEMU has ended, or vmckpt is not root",
+                    unreadable);
+        }
+        return new GuestMemory(pid, qmp, mappings).inspect();
+    }
+
+    private List<RamRegion> inspect() throws VmckptException {
+        JsonNode backends = qmp.execute("query-memdev");
+        List<Backend> known = new ArrayList<>();
+        for (JsonNode backend : backends) {
+            known.add(new Backend(backend.path("id").asText(), backend.path("size").asLong()));
+            if (!backend.path("share").asBoolean()) {
+                throw unshared(known.getLast(), backends.size());
+            }
+        }
+        if (known.isEmpty()) {
+            throw new UnsupportedException(
+                    "The guest (pid "
+                            + pid
+                            + ") has no memory backend that can be shared: start it"
+                            + " with "
+                            + sharedOptions("mem0", 0));
+        }
+        String mtree = qmp.humanMonitor("info mtree -f");
+        OtherWriters others = OtherWriters.ofEverybodyBut(pid);
+        List<RamRegion> regions = new ArrayList<>();
+        for (Backend backend : known) {
+            ProcessMapping mapping = locate(backend, mtree);
+            others.refuse(mapping, backend.id());
+            long address = regionStart(backend, mtree);
+            regions.add(
+                    new RamRegion(
+                            backend.id(),
+                            address,
+                            backend.sizeBytes(),
+                            PAGE_SIZE_BYTES,
+                            mapping.mapFile(pid),
+                            mapping.fileOffset() + (address - mapping.start())));
+        }
+        return regions;
+    }
+
+    private record Backend(String id, long sizeBytes) {}
+
+    private UnsupportedException unshared(Backend backend, int backendCount) {
+        String option =
+                backendCount == 1
+                        ? sharedOptions("mem0", backend.sizeBytes())
+                        : "-object memory-backend-memfd,id=%s,size=%d,share=on for each backend"
+                                .formatted(backend.id(), backend.sizeBytes());
+        return new UnsupportedException(
+                "The guest's memory %s (pid %d, %d bytes) is private to QEMU; it must be shared:"
+                                .formatted(backend.id(), pid, backend.sizeBytes())
+                        + " start the guest with "
+                        + option
+                        + " (libvirt: <memoryBacking><source type='memfd'/><access mode='shared'/>"
+                        + "</memoryBacking>)");
+    }
+
+    private static String sharedOptions(String id, long sizeBytes) {
+        String size = sizeBytes == 0 ? "..." : Long.toString(sizeBytes);
+        return "-object memory-backend-memfd,id=%s,size=%s,share=on -machine memory-backend=%s"
+                .formatted(id, size, id);
+    }
+
+    private long regionStart(Backend backend, String mtree) throws VmckptException {
+        FlatView.Place place =
+                FlatView.placeOf(backend.id(), mtree)
+                        .orElseThrow(() ->
+                                new UnsupportedException(
+                                        "The memory backend "
+                                                + backend.id()
+                                                + " is not mapped into the guest: unplug it"
+                                                + " or add the device that uses it"));
+        String answer = qmp.humanMonitor("gpa2hva 0x%x".formatted(place.guestAddress())).strip();
+        return hostAddress(answer) - place.offset();
+    }
+
+    static long hostAddress(String answer) throws ProtocolException {
+        Matcher matcher = HOST_ADDRESS.matcher(answer);
+        if (!matcher.find()) {
+            throw new ProtocolException(
+                    "gpa2hva: expected a host virtual address, found: " + answer);
+        }
+        String digits = matcher.group(1) == null ? matcher.group(2) : matcher.group(1);
+        return Long.parseUnsignedLong(digits, 16);
+    }
+
+    /** The mapping that holds a backend's first byte, after a check that all of it is there. */
+    private ProcessMapping locate(Backend backend, String mtree) throws VmckptException {
+        long start = regionStart(backend, mtree);
+        ProcessMapping first = mappingAt(backend, start);
+        ProcessMapping last = first;
+        while (last.end() < start + backend.sizeBytes()) {
+            ProcessMapping next = mappingAt(backend, last.end());
+            if (!last.isContinuedBy(next)) {
+                throw unfit(backend, next);
+            }
+            last = next;
+        }
+        if (!first.isShared() || !first.isWritable() || !isInMemory(first)) {
+            throw unfit(backend, first);
+        }
+        return first;
+    }
+
+    private ProcessMapping mappingAt(Backend backend, long address) throws TransportException {
+        for (ProcessMapping mapping : mappings) {
+            if (mapping.contains(address)) {
+                return mapping;
+            }
+        }
+        throw new TransportException(
+                "Memory %s: QEMU (pid %d) maps nothing at 0x%x where its monitor says it lies: is the"
+                                .formatted(backend.id(), pid, address)
+                        + " monitor another process's?");
+    }
+
+    /** Memory files whose pages the kernel can write-protect: memfd, tmpfs, shared anonymous. */
+    private boolean isInMemory(ProcessMapping mapping) {
+        return MemoryFileSystem.of(mapping.mapFile(pid), mapping.path()) == MemoryFileSystem.TMPFS;
+    }
+
+    private UnsupportedException unfit(Backend backend, ProcessMapping mapping) {
+        return new UnsupportedException(
+                "The guest's memory %s (pid %d) is mapped from %s (%s), which cannot be"
+                                .formatted(backend.id(), pid, mapping.path(), mapping.permissions())
+                        + " write-protected: it must be one shared memfd or tmpfs file in 4 KiB"
+                        + " pages; start the guest with "
+                        + sharedOptions("mem0", backend.sizeBytes()));
+    }
+}

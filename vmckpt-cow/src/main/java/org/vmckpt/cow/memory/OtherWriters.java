@@ -1,0 +1,88 @@
+package org.vmckpt.cow.memory;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.vmckpt.core.RefusedException;
+
+/**
+ * Who else could write guest memory without a fault in QEMU: a process that maps the same file
+ * (vhost-user, a DPDK switch), or a device passed through with VFIO.
+ */
+final class OtherWriters {
+    private final long qemuPid;
+
+    private OtherWriters(long qemuPid) {
+        this.qemuPid = qemuPid;
+    }
+
+    static OtherWriters ofEverybodyBut(long qemuPid) {
+        return new OtherWriters(qemuPid);
+    }
+
+    void refuse(ProcessMapping memory, String backend) throws RefusedException {
+        refuseDevices();
+        try (DirectoryStream<Path> processes =
+                Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
+            for (Path process : processes) {
+                long pid = Long.parseLong(process.getFileName().toString());
+                if (pid != qemuPid && writes(pid, memory)) {
+                    throw new RefusedException(
+                            "The guest's memory %s (QEMU pid %d) is also mapped writable by process"
+                                            .formatted(backend, qemuPid)
+                                    + " %d (%s), whose writes cannot be seen: stop it or detach its"
+                                            .formatted(pid, ProcessStatus.nameOf(pid))
+                                    + " device first, or use the pause engine");
+                }
+            }
+        } catch (IOException noProc) {
+            throw new RefusedException(
+                    "Looking for other writers of guest memory: /proc is not readable", noProc);
+        }
+    }
+
+    private static boolean writes(long pid, ProcessMapping memory) {
+        List<ProcessMapping> mappings;
+        try {
+            mappings = ProcessMapping.of(pid);
+        } catch (IOException endedMeanwhile) {
+            return false;
+        }
+        return mappings.stream()
+                .anyMatch(mapping ->
+                        mapping.isShared()
+                                && mapping.isWritable()
+                                && mapping.hasSameFileAs(memory));
+    }
+
+    private void refuseDevices() throws RefusedException {
+        Path folder = Path.of("/proc", Long.toString(qemuPid), "fd");
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder)) {
+            for (Path entry : entries) {
+                if (isVfio(entry)) {
+                    throw new RefusedException(
+                            "The guest (QEMU pid %d) has a device passed through with VFIO, which"
+                                            .formatted(qemuPid)
+                                    + " writes guest memory unseen: unplug it first");
+                }
+            }
+        } catch (IOException unreadable) {
+            throw new RefusedException(
+                    "Looking for passed-through devices: "
+                            + folder
+                            + " is not readable: run vmckpt"
+                            + " as root",
+                    unreadable);
+        }
+    }
+
+    private static boolean isVfio(Path entry) {
+        try {
+            return Files.readSymbolicLink(entry).toString().startsWith("/dev/vfio/");
+        } catch (IOException closedMeanwhile) {
+            return false;
+        }
+    }
+}

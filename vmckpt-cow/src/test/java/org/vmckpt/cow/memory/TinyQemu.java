@@ -1,0 +1,103 @@
+package org.vmckpt.cow.memory;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+
+/** A real QEMU under TCG with little memory and no disk; it may run a boot sector. */
+final class TinyQemu implements AutoCloseable {
+    static final String[] SHARED = {
+        "-object", "memory-backend-memfd,id=mem0,size=64M,share=on",
+        "-machine", "memory-backend=mem0"
+    };
+
+    final ProcessHandle process;
+    final Path socket;
+
+    /** A QEMU that is nobody's child, as a management daemon leaves it. */
+    TinyQemu(Path folder, String... options) throws Exception {
+        this(folder, true, options);
+    }
+
+    TinyQemu(Path folder, boolean daemon, String... options) throws Exception {
+        socket = folder.resolve("qmp-" + System.nanoTime() + ".sock");
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                "qemu-system-x86_64",
+                                "-machine",
+                                "pc,accel=tcg",
+                                "-m",
+                                "64",
+                                "-display",
+                                "none",
+                                "-nodefaults",
+                                "-qmp",
+                                "unix:" + socket + ",server=on,wait=off"));
+        command.addAll(List.of(options));
+        Path pidFile = folder.resolve("pid-" + System.nanoTime());
+        if (daemon) {
+            command.addAll(List.of("-daemonize", "-pidfile", pidFile.toString()));
+        }
+        Process started = new ProcessBuilder(command).inheritIO().start();
+        if (daemon) {
+            started.waitFor();
+            long pid = Long.parseLong(Files.readString(pidFile).strip());
+            process = ProcessHandle.of(pid).orElseThrow();
+        } else {
+            process = started.toHandle();
+        }
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (!Files.exists(socket)) {
+            if (System.nanoTime() > deadline || !process.isAlive()) {
+                throw new AssertionError("QEMU did not start: " + command);
+            }
+            Thread.sleep(5);
+        }
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    QmpClient connect() throws VmckptException {
+        return QmpClient.connect(socket, Duration.ofSeconds(5));
+    }
+
+    List<RamRegion> regions() throws VmckptException {
+        try (QmpClient qmp = connect()) {
+            return GuestMemory.inspect(pid(), qmp);
+        }
+    }
+
+    /** How many userfaultfds it holds. */
+    long userfaultfdCount() throws Exception {
+        try (var entries = Files.list(Path.of("/proc/" + pid() + "/fd"))) {
+            return entries.filter(TinyQemu::isUserfaultfd).count();
+        }
+    }
+
+    private static boolean isUserfaultfd(Path entry) {
+        try {
+            return Files.readSymbolicLink(entry).toString().contains("userfaultfd");
+        } catch (IOException closedMeanwhile) {
+            return false;
+        }
+    }
+
+    void kill() {
+        process.destroyForcibly();
+        process.onExit().join();
+    }
+
+    @Override
+    public void close() {
+        kill();
+    }
+}
