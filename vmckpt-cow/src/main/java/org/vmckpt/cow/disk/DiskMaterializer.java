@@ -157,9 +157,12 @@ public final class DiskMaterializer {
         }
     }
 
-    private static void seal(Path target, FileChannel file) throws IOException, StorageException {
+    private static void seal(Path target, FileChannel file) throws IOException {
         Files.setPosixFilePermissions(target, PosixFilePermissions.fromString(WHEN_DONE));
         file.force(true);
-        FileSync.folderOf(target);
+        try (FileChannel folder =
+                FileChannel.open(target.resolveSibling("."), StandardOpenOption.READ)) {
+            folder.force(true);
+        }
     }
 }

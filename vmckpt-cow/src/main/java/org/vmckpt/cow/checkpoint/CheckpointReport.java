@@ -1,0 +1,27 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.util.List;
+import org.vmckpt.core.Manifest;
+
+/**
+ * A checkpoint that is durable.
+ *
+ * @param durableMillis from the guest's stop until the manifest was on disk
+ * @param foldedOverlays how many older overlays went back into their disks
+ * @param warnings what did not work and does not harm the checkpoint
+ */
+public record CheckpointReport(
+        Manifest manifest,
+        PauseTimes pause,
+        long copyWindowMicros,
+        long cowFaults,
+        long memoryReadBytes,
+        long diskReadBytes,
+        long storedBytes,
+        long durableMillis,
+        int foldedOverlays,
+        List<String> warnings) {
+    public CheckpointReport {
+        warnings = List.copyOf(warnings);
+    }
+}

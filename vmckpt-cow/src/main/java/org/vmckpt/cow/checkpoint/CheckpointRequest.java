@@ -1,0 +1,31 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.vmckpt.core.store.Store;
+
+/**
+ * What to checkpoint, and within which limits.
+ *
+ * @param name a label for people
+ * @param cowBudgetBytes memory for originals on their way to the store; empty means the smaller of
+ *     guest memory and a quarter of free memory
+ * @param drainTimeout how long the guest may stand still for pending disk requests; longer fails
+ *     the checkpoint
+ */
+public record CheckpointRequest(
+        Path qmpSocket,
+        Store store,
+        Optional<String> name,
+        OptionalLong cowBudgetBytes,
+        Duration drainTimeout) {
+
+    public static final Duration DEFAULT_DRAIN_TIMEOUT = Duration.ofSeconds(1);
+
+    public static CheckpointRequest of(Path qmpSocket, Store store) {
+        return new CheckpointRequest(
+                qmpSocket, store, Optional.empty(), OptionalLong.empty(), DEFAULT_DRAIN_TIMEOUT);
+    }
+}

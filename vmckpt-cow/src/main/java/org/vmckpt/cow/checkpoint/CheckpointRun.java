@@ -1,0 +1,316 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.CorruptException;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.Manifest.DeviceState;
+import org.vmckpt.core.Manifest.DiskState;
+import org.vmckpt.core.Manifest.GuestDefinition;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.SegmentKind;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.core.stream.DeviceStream;
+import org.vmckpt.core.stream.DeviceStream.RamBlock;
+import org.vmckpt.cow.definition.GuestDefinitionReader;
+import org.vmckpt.cow.disk.Committer;
+import org.vmckpt.cow.disk.CopiedDisk;
+import org.vmckpt.cow.disk.DiskCopier;
+import org.vmckpt.cow.disk.DiskInventory;
+import org.vmckpt.cow.disk.GuestDisk;
+import org.vmckpt.cow.disk.Leftovers;
+import org.vmckpt.cow.disk.OverlayFork;
+import org.vmckpt.cow.guard.Guard;
+import org.vmckpt.cow.memory.CaptureReport;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.MemoryCapture;
+import org.vmckpt.cow.memory.RamRegion;
+import org.vmckpt.cow.memory.UffdAttachment;
+
+/**
+ * One checkpoint, from first look to last file. Each step of the preparation registers how it is
+ * taken back; {@link #close} takes back, newest first, whatever success did not settle.
+ */
+final class CheckpointRun implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CheckpointRun.class);
+    private static final int STREAM_PAGE_BYTES = 4096;
+
+    private final CheckpointId id = CheckpointId.create(Instant.now());
+    private final QmpClient qmp;
+    private final long pid;
+    private final CheckpointRequest request;
+    private final Store store;
+    private final ProgressListener progress;
+    private final Deque<Step> steps = new ArrayDeque<>();
+    private final List<String> warnings = new ArrayList<>();
+
+    /** How one step of the preparation is undone. */
+    private interface Undo {
+        void run() throws VmckptException;
+    }
+
+    private record Step(String name, Undo undo) {}
+
+    CheckpointRun(GuestSession guest, CheckpointRequest request, ProgressListener progress) {
+        this.qmp = guest.qmp();
+        this.pid = guest.pid();
+        this.request = request;
+        this.store = request.store();
+        this.progress = progress;
+    }
+
+    CheckpointReport take() throws VmckptException {
+        progress.update("prepare", 0, -1, "");
+        GuestStatus status = GuestStatus.query(qmp);
+        GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
+        List<GuestDisk> disks = DiskInventory.discover(qmp, pid);
+        warnings.addAll(Leftovers.clean(qmp, pid, disks).kept());
+        List<RamRegion> memory = GuestMemory.inspect(pid, qmp);
+        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), totalBytes(memory));
+
+        DeviceStateReceiver receiver = keep("socket", DeviceStateReceiver.listen(pid));
+        MigrationSetup migration = MigrationSetup.apply(qmp);
+        onFailure("migration capabilities", migration::undo);
+        Guard guard =
+                keep(
+                        "guard",
+                        Guard.start(qmp.socketPath(), migration.undoLine(), receiver.folder()));
+        MemoryWriters writers =
+                keep("memory segments", MemoryWriters.open(store, memory, progress));
+        UffdAttachment attachment = keep("userfaultfd", UffdAttachment.attach(pid, memory));
+        OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
+        // Registered before the capture: the guest is released before its disks are taken back.
+        AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
+        onFailure("disk overlays", () -> takeBack(fork, planned.get()));
+        MemoryCapture capture =
+                keep("memory capture", MemoryCapture.prepare(attachment, budgetBytes, writers));
+        Pause pause = new Pause(qmp, guard, fork, capture, receiver);
+        planned.set(pause);
+        onFailure("pause", pause::ensureRunning);
+        if (status == GuestStatus.RUNNING) {
+            DiskLatency.requireBelow(request.drainTimeout(), qmp);
+        }
+        guard.awaitReady();
+
+        progress.update("pause", 0, -1, "");
+        long pauseStart = System.nanoTime();
+        PauseTimes times =
+                status == GuestStatus.RUNNING
+                        ? pause.takeRunning(request.drainTimeout())
+                        : pause.takeStopped();
+        capture.start();
+        if (status == GuestStatus.STOPPED) {
+            StoppedDisks.reactivate(qmp, disks, receiver.folder());
+            warnings.add("the guest stays stopped; send cont before its next checkpoint");
+        }
+        CaptureReport captured = awaitCapture(capture);
+        Stored stored = store(pause.deviceStream(), memory, writers, disks);
+        Manifest manifest = publish(definition, stored, times, captured);
+        long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
+        settle();
+        int folded = fold();
+        return new CheckpointReport(
+                manifest,
+                times,
+                (long) captured.windowMicros(),
+                captured.faultCount(),
+                captured.bytesRead(),
+                stored.diskReadBytes(),
+                stored.bytes(),
+                durableMillis,
+                folded,
+                warnings);
+    }
+
+    private static long totalBytes(List<RamRegion> memory) {
+        return memory.stream().mapToLong(RamRegion::sizeBytes).sum();
+    }
+
+    private static CaptureReport awaitCapture(MemoryCapture capture) throws VmckptException {
+        try {
+            return capture.awaitDrained();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
+        }
+    }
+
+    private record Stored(
+            DeviceState devices,
+            List<MemoryBlock> memory,
+            List<DiskState> disks,
+            long diskReadBytes,
+            long bytes) {}
+
+    private Stored store(
+            byte[] deviceStream,
+            List<RamRegion> regions,
+            MemoryWriters writers,
+            List<GuestDisk> disks)
+            throws VmckptException {
+        requireAllMemory(DeviceStream.parse(deviceStream), regions);
+        DeviceState devices =
+                new DeviceState(
+                        store.putBytes(SegmentKind.DEVICE, deviceStream), deviceStream.length);
+        List<MemoryBlock> memory = writers.finish();
+        long bytes = writers.storedBytes();
+        long readBytes = 0;
+        List<DiskState> states = new ArrayList<>();
+        DiskCopier copier = new DiskCopier(store);
+        for (GuestDisk disk : disks) {
+            CopiedDisk copied = copier.copy(disk, progress);
+            readBytes += copied.readBytes();
+            bytes += copied.storedBytes();
+            states.add(
+                    new DiskState(
+                            disk.device(),
+                            disk.active().nodeName(),
+                            disk.origin().path().toString(),
+                            disk.origin().format(),
+                            disk.virtualSizeBytes(),
+                            copied.layers()));
+        }
+        return new Stored(devices, memory, states, readBytes, bytes);
+    }
+
+    /** Every RAM block is either one that we captured or whole in the stream: nothing is lost. */
+    private static void requireAllMemory(DeviceStream stream, List<RamRegion> regions)
+            throws VmckptException {
+        for (RamBlock block : stream.ramBlocks()) {
+            boolean captured =
+                    regions.stream()
+                            .anyMatch(region ->
+                                    region.id().equals(block.name())
+                                            && region.sizeBytes() == block.sizeBytes());
+            boolean streamed = block.pagesInStream() * STREAM_PAGE_BYTES >= block.sizeBytes();
+            if (!captured && !streamed) {
+                throw new UnsupportedException(
+                        "checkpoint: RAM block "
+                                + block.name()
+                                + " of "
+                                + block.sizeBytes()
+                                + " bytes is shared memory but belongs to no memory backend that"
+                                + " can be captured; the guest runs on");
+            }
+            if (captured && block.pagesInStream() > 0) {
+                throw new CorruptException(
+                        "checkpoint: QEMU wrote pages of "
+                                + block.name()
+                                + " into the device state although they are shared; take the"
+                                + " checkpoint again");
+            }
+        }
+    }
+
+    private Manifest publish(
+            GuestDefinition definition, Stored stored, PauseTimes pause, CaptureReport captured)
+            throws VmckptException {
+        progress.update("publish", 0, -1, "");
+        Manifest manifest =
+                new Manifest(
+                        id,
+                        request.name(),
+                        Instant.now(),
+                        "uffd",
+                        definition,
+                        stored.devices(),
+                        stored.memory(),
+                        stored.disks(),
+                        statistics(stored, pause, captured));
+        store.publish(manifest);
+        return manifest;
+    }
+
+    private static Map<String, Long> statistics(
+            Stored stored, PauseTimes pause, CaptureReport captured) {
+        return Map.ofEntries(
+                Map.entry("pauseMicros", pause.totalMicros()),
+                Map.entry("pauseStopMicros", pause.stopMicros()),
+                Map.entry("pauseForkMicros", pause.forkMicros()),
+                Map.entry("pauseDevicesMicros", pause.devicesMicros()),
+                Map.entry("pauseArmMicros", pause.armMicros()),
+                Map.entry("pauseContMicros", pause.contMicros()),
+                Map.entry("copyWindowMicros", (long) captured.windowMicros()),
+                Map.entry("cowFaults", captured.faultCount()),
+                Map.entry("cowFaultP50Micros", (long) captured.faultMicrosP50()),
+                Map.entry("cowFaultP99Micros", (long) captured.faultMicrosP99()),
+                Map.entry("cowFaultMaxMicros", (long) captured.faultMicrosMax()),
+                Map.entry("faultsWaitedForBudget", captured.faultsWaitedForBudget() ? 1L : 0L),
+                Map.entry("memoryReadBytes", captured.bytesRead()),
+                Map.entry("diskReadBytes", stored.diskReadBytes()),
+                Map.entry("storedBytes", stored.bytes()));
+    }
+
+    /** Back to what was before the fork, or to what was before the overlays were made. */
+    private void takeBack(OverlayFork fork, @Nullable Pause pause) throws VmckptException {
+        if (pause != null && pause.forked()) {
+            fork.revert(progress);
+        } else {
+            fork.abandon();
+        }
+    }
+
+    /** The checkpoint is durable: from here on only what is always cleaned up is cleaned up. */
+    private void settle() throws VmckptException {
+        steps.removeIf(step -> step.name().equals("disk overlays") || step.name().equals("pause"));
+        close();
+    }
+
+    private int fold() {
+        try {
+            Committer.Report report =
+                    new Committer(qmp, store).foldAll(DiskInventory.discover(qmp, pid), progress);
+            warnings.addAll(report.problems());
+            return report.foldedFiles();
+        } catch (VmckptException e) {
+            warnings.add("older overlays stay: " + e.getMessage());
+            return 0;
+        }
+    }
+
+    private <T extends AutoCloseable> T keep(String name, T resource) {
+        onFailure(name, () -> closeQuietly(resource));
+        return resource;
+    }
+
+    private static void closeQuietly(AutoCloseable resource) throws VmckptException {
+        try {
+            resource.close();
+        } catch (VmckptException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void onFailure(String name, Undo undo) {
+        steps.push(new Step(name, undo));
+    }
+
+    /** Takes every step back, newest first; one that fails does not keep the others from it. */
+    @Override
+    public void close() {
+        while (!steps.isEmpty()) {
+            Step step = steps.pop();
+            try {
+                step.undo().run();
+            } catch (VmckptException | RuntimeException e) {
+                LOG.warn("cleaning up {} of checkpoint {}: {}", step.name(), id, e.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package org.vmckpt.cow.checkpoint;
+
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.StoreHold;
+
+/** Takes checkpoints. */
+public final class CheckpointService {
+    private CheckpointService() {}
+
+    /**
+     * Takes one checkpoint and returns when it is durable.
+     *
+     * <p>If it fails, nothing of it is visible in the store, the guest runs on, and its disks are
+     * as they were.
+     */
+    public static CheckpointReport checkpoint(CheckpointRequest request, ProgressListener progress)
+            throws VmckptException {
+        try (GuestSession guest = GuestSession.open(request.qmpSocket());
+                StoreHold _ = request.store().hold();
+                CheckpointRun run = new CheckpointRun(guest, request, progress)) {
+            return run.take();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.memory.MemoryCapture;
+
+/** How much memory may hold originals on their way to the store. */
+final class CowBudget {
+    private static final Path MEMORY_INFO = Path.of("/proc/meminfo");
+    private static final int FREE_SHARE = 4;
+
+    private CowBudget() {}
+
+    /**
+     * What was asked for, or the smaller of guest memory and a quarter of free memory, in bytes.
+     */
+    static long choose(OptionalLong asked, long guestBytes) throws VmckptException {
+        long freeBytes = freeBytes();
+        if (asked.isPresent() && asked.getAsLong() > freeBytes) {
+            throw new RefusedException(
+                    "checkpoint: --cow-budget "
+                            + asked.getAsLong()
+                            + " bytes is more than the "
+                            + freeBytes
+                            + " bytes that are free on this host; give less");
+        }
+        long chosen = asked.orElse(Math.min(guestBytes, freeBytes / FREE_SHARE));
+        // Some slots stand ready for faults alone; without them a full copy would not fit.
+        return asked.isPresent() ? chosen : Math.max(chosen, MemoryCapture.MIN_BUDGET_BYTES);
+    }
+
+    private static long freeBytes() throws StorageException {
+        try {
+            for (String line : Files.readAllLines(MEMORY_INFO)) {
+                if (line.startsWith("MemAvailable:")) {
+                    return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+                }
+            }
+            throw new IOException("it has no MemAvailable");
+        } catch (IOException e) {
+            throw new StorageException("reading " + MEMORY_INFO + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.UnixPeer;
+
+/** The exclusive hold on one guest: its QEMU's pid, its monitor, and the lock on both. */
+record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements AutoCloseable {
+    private static final Duration CONNECT_LIMIT = Duration.ofSeconds(3);
+
+    static GuestSession open(Path qmpSocket) throws VmckptException {
+        long pid = pidOf(qmpSocket);
+        GuestLock lock = GuestLock.acquire(pid);
+        try {
+            QmpClient qmp = QmpClient.connect(qmpSocket, CONNECT_LIMIT);
+            try {
+                requireQemu(pid, qmpSocket);
+                return new GuestSession(pid, qmp, lock);
+            } catch (VmckptException e) {
+                qmp.close();
+                throw e;
+            }
+        } catch (VmckptException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    private static long pidOf(Path qmpSocket) throws NotFoundException {
+        try {
+            return UnixPeer.pidOf(qmpSocket);
+        } catch (ErrnoException e) {
+            throw new NotFoundException(
+                    "checkpoint over "
+                            + qmpSocket
+                            + ": no QEMU listens there ("
+                            + e.getMessage()
+                            + "); give the path of the guest's QMP socket as qmp:/path/to.sock",
+                    e);
+        }
+    }
+
+    /** A socket that was opened by another process, libvirtd for example, names that process. */
+    private static void requireQemu(long pid, Path qmpSocket) throws VmckptException {
+        String name;
+        try {
+            name = Files.readString(Path.of("/proc", Long.toString(pid), "comm")).strip();
+        } catch (IOException e) {
+            name = "unknown";
+        }
+        if (!name.startsWith("qemu") && !name.startsWith("kvm")) {
+            throw new UnsupportedException(
+                    "checkpoint over "
+                            + qmpSocket
+                            + ": the socket belongs to process "
+                            + pid
+                            + " ("
+                            + name
+                            + "), not to a QEMU; give a socket that QEMU itself opened with -qmp"
+                            + " unix:...");
+        }
+    }
+
+    @Override
+    public void close() {
+        qmp.close();
+        lock.close();
+    }
+}

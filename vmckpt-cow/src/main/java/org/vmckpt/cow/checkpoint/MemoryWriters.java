@@ -1,0 +1,85 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.SegmentKind;
+import org.vmckpt.core.store.SegmentWriter;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.memory.PageSink;
+import org.vmckpt.cow.memory.RamRegion;
+
+/** Puts captured pages into the store: one segment for each block of guest memory. */
+final class MemoryWriters implements PageSink, AutoCloseable {
+    private final List<RamRegion> regions;
+    private final List<SegmentWriter> writers = new ArrayList<>();
+    private final AtomicLong doneBytes = new AtomicLong();
+    private final long totalBytes;
+    private final ProgressListener progress;
+
+    private MemoryWriters(List<RamRegion> regions, ProgressListener progress) {
+        this.regions = regions;
+        this.progress = progress;
+        this.totalBytes = regions.stream().mapToLong(RamRegion::sizeBytes).sum();
+    }
+
+    static MemoryWriters open(Store store, List<RamRegion> regions, ProgressListener progress)
+            throws VmckptException {
+        MemoryWriters all = new MemoryWriters(regions, progress);
+        try {
+            for (RamRegion region : regions) {
+                all.writers.add(
+                        store.newSegment(
+                                SegmentKind.MEMORY, region.pageSizeBytes(), region.sizeBytes()));
+            }
+            return all;
+        } catch (VmckptException e) {
+            all.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void write(int region, long[] pages, int count, ByteBuffer data) throws VmckptException {
+        writers.get(region).append(pages, count, data);
+        advance(region, count);
+    }
+
+    @Override
+    public void writeZeros(int region, long firstPage, long pageCount) throws VmckptException {
+        writers.get(region).appendZeros(firstPage, pageCount);
+        advance(region, pageCount);
+    }
+
+    private void advance(int region, long pageCount) {
+        long bytes = pageCount * regions.get(region).pageSizeBytes();
+        progress.update("store memory", doneBytes.addAndGet(bytes), totalBytes, "B");
+    }
+
+    long storedBytes() {
+        return writers.stream().mapToLong(SegmentWriter::storedBytes).sum();
+    }
+
+    List<MemoryBlock> finish() throws VmckptException {
+        List<MemoryBlock> blocks = new ArrayList<>();
+        for (int i = 0; i < regions.size(); i++) {
+            RamRegion region = regions.get(i);
+            blocks.add(
+                    new MemoryBlock(
+                            region.id(),
+                            region.sizeBytes(),
+                            region.pageSizeBytes(),
+                            List.of(writers.get(i).finish())));
+        }
+        return blocks;
+    }
+
+    @Override
+    public void close() {
+        writers.forEach(SegmentWriter::close);
+    }
+}

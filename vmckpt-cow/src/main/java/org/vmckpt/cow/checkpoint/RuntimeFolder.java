@@ -1,0 +1,17 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Where locks and sockets live: {@code /run/vmckpt}, or a folder of the user who may not. */
+final class RuntimeFolder {
+    private RuntimeFolder() {}
+
+    static Path path() {
+        Path run = Path.of("/run");
+        return Files.isWritable(run)
+                ? run.resolve("vmckpt")
+                : Path.of(System.getProperty("java.io.tmpdir"))
+                        .resolve("vmckpt-" + System.getProperty("user.name"));
+    }
+}

@@ -1,0 +1,160 @@
+package org.vmckpt.cow.guard;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The guard's program. Arguments: the QMP socket, the QMP line that puts migration capabilities
+ * back, and a folder of temporary sockets to remove. It reads one byte a change from standard input
+ * and depends on the JDK alone, so that it starts quickly and stays small.
+ */
+public final class GuardMain {
+    /** From now on the guest stands still because of us. */
+    static final int PAUSED = 'P';
+
+    /** The guest runs again, or was never ours to resume. */
+    static final int RUNNING = 'R';
+
+    /** All is done; there is nothing to clean up. */
+    static final int DONE = 'Q';
+
+    static final String READY = "ready";
+
+    private static final long PATIENCE_NANOS = 60_000_000_000L;
+    private static final long RETRY_NANOS = 2_000_000L;
+
+    private final Path socket;
+    private final String undoLine;
+
+    private GuardMain(Path socket, String undoLine) {
+        this.socket = socket;
+        this.undoLine = undoLine;
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        GuardMain guard = new GuardMain(Path.of(arguments[0]), arguments[1]);
+        guard.rehearse(Path.of(arguments[2]));
+        PrintStream out = System.out;
+        out.println(READY);
+        out.flush();
+        int state = RUNNING;
+        for (int next = System.in.read(); next >= 0; next = System.in.read()) {
+            state = next;
+        }
+        if (state != DONE) {
+            guard.takeOver(state == PAUSED);
+            removeFolder(Path.of(arguments[2]));
+        }
+    }
+
+    /** Loads and runs every class of the takeover once, against a socket of our own. */
+    private void rehearse(Path folder) throws IOException {
+        Path practice = folder.resolve("guard.sock");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(practice));
+            Thread peer = Thread.ofPlatform().daemon().start(() -> answer(server));
+            new GuardMain(practice, undoLine).attempt(true);
+            peer.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            Files.deleteIfExists(practice);
+        }
+    }
+
+    private static void answer(ServerSocketChannel server) {
+        try (SocketChannel peer = server.accept()) {
+            String greeting = "{\"QMP\": {}}\n";
+            String answers = "{\"return\": {}}\n".repeat(5);
+            peer.write(ByteBuffer.wrap((greeting + answers).getBytes(StandardCharsets.UTF_8)));
+            while (peer.read(ByteBuffer.allocate(1024)) >= 0) {
+                // Whatever it asks was answered beforehand.
+            }
+        } catch (IOException e) {
+            // Only a rehearsal: without it the takeover is slower by its class loading.
+        }
+    }
+
+    private void takeOver(boolean resume) {
+        long start = System.nanoTime();
+        while (System.nanoTime() - start < PATIENCE_NANOS && Files.exists(socket)) {
+            try {
+                if (attempt(resume)) {
+                    return;
+                }
+            } catch (IOException e) {
+                // QEMU has not yet noticed that the old client is gone, or is gone itself.
+            }
+            LockSupport.parkNanos(RETRY_NANOS);
+        }
+    }
+
+    /** One connection: true when the guest runs and its capabilities are as they were. */
+    private boolean attempt(boolean resume) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            BufferedReader in =
+                    new BufferedReader(
+                            new InputStreamReader(
+                                    Channels.newInputStream(channel), StandardCharsets.UTF_8));
+            if (in.readLine() == null) {
+                return false;
+            }
+            boolean ready = call(channel, in, "{\"execute\": \"qmp_capabilities\"}");
+            boolean resumed = !resume || resume(channel, in);
+            // Fails while a migration ends; then the next attempt does it.
+            return ready && resumed && call(channel, in, undoLine);
+        }
+    }
+
+    /** A migration that lost its reader ends by itself; until then QEMU refuses cont. */
+    private static boolean resume(SocketChannel channel, BufferedReader in) throws IOException {
+        long start = System.nanoTime();
+        while (!call(channel, in, "{\"execute\": \"cont\"}")) {
+            call(channel, in, "{\"execute\": \"migrate_cancel\"}");
+            if (System.nanoTime() - start > PATIENCE_NANOS) {
+                return false;
+            }
+            LockSupport.parkNanos(RETRY_NANOS);
+        }
+        return true;
+    }
+
+    private static boolean call(SocketChannel channel, BufferedReader in, String line)
+            throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8));
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+        for (@Nullable String answer = in.readLine(); answer != null; answer = in.readLine()) {
+            if (answer.startsWith("{\"return\"")) {
+                return true;
+            }
+            if (answer.startsWith("{\"error\"")) {
+                return false;
+            }
+        }
+        throw new IOException("QEMU closed the connection");
+    }
+
+    private static void removeFolder(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+        Files.deleteIfExists(folder);
+    }
+}
