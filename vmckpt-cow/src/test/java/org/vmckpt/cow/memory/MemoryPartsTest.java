@@ -1,0 +1,153 @@
+package org.vmckpt.cow.memory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+import org.vmckpt.core.ProtocolException;
+
+class MemoryPartsTest {
+    private static final String MTREE =
+            """
+            FlatView #0
+             AS "memory", root: system
+              0000000000000000-00000000000bffff (prio 0, ram): mem0
+              00000000000c0000-00000000000dffff (prio 1, rom): pc.rom
+              0000000100000000-000000013fffffff (prio 0, ram): mem1 @0000000000100000 KVM
+              0000000140000000-000000017fffffff (prio 0, ram): /objects/dimm0
+            """;
+
+    @Test
+    void backendsAreFoundInTheFlatViewWithTheirOffsets() {
+        assertThat(FlatView.placeOf("mem0", MTREE)).contains(new FlatView.Place(0, 0));
+        assertThat(FlatView.placeOf("mem1", MTREE))
+                .contains(new FlatView.Place(0x100000000L, 0x100000));
+        assertThat(FlatView.placeOf("dimm0", MTREE)).contains(new FlatView.Place(0x140000000L, 0));
+        assertThat(FlatView.placeOf("pc.rom", MTREE)).isEmpty();
+        assertThat(FlatView.placeOf("mem", MTREE)).isEmpty();
+    }
+
+    @Test
+    void hostAddressIsTakenFromTheMonitorsSentence() throws Exception {
+        assertThat(GuestMemory.hostAddress("Host virtual address for 0x0 (mem0) is 0x7f664ffff000"))
+                .isEqualTo(0x7f664ffff000L);
+        assertThatThrownBy(() -> GuestMemory.hostAddress("No memory is mapped at address 0x0"))
+                .isInstanceOf(ProtocolException.class)
+                .hasMessageContaining("No memory is mapped");
+    }
+
+    @Test
+    void mapsLinesAreParsedWithAndWithoutAName() {
+        ProcessMapping memfd =
+                ProcessMapping.parse(
+                        "7f664ffff000-7f6657fff000 rw-s 00002000 00:01 65      "
+                                + "/memfd:memory-backend-memfd (deleted)");
+        assertThat(memfd.isShared()).isTrue();
+        assertThat(memfd.isWritable()).isTrue();
+        assertThat(memfd.fileOffset()).isEqualTo(0x2000);
+        assertThat(memfd.inode()).isEqualTo(65);
+        assertThat(memfd.path()).isEqualTo("/memfd:memory-backend-memfd (deleted)");
+        assertThat(memfd.contains(0x7f664ffff000L)).isTrue();
+        assertThat(memfd.contains(0x7f6657fff000L)).isFalse();
+        assertThat(memfd.mapFile(9)).hasToString("/proc/9/map_files/7f664ffff000-7f6657fff000");
+        ProcessMapping heap = ProcessMapping.parse("55d000-55e000 rw-p 00000000 00:00 0 ");
+        assertThat(heap.isShared()).isFalse();
+        assertThat(heap.path()).isEmpty();
+        assertThat(heap.hasSameFileAs(heap)).isFalse();
+        ProcessMapping vsyscall =
+                ProcessMapping.parse(
+                        "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0    [vsyscall]");
+        assertThat(vsyscall.contains(0xffffffffff600000L)).isTrue();
+    }
+
+    @Test
+    void bucketsOfServiceTimesAreAtMostAnEighthTooCoarse() {
+        for (long nanos = 0; nanos < 1L << 40; nanos = nanos * 9 / 8 + 1) {
+            long upper = ServiceTimes.upperEndOf(ServiceTimes.bucketOf(nanos));
+            assertThat(upper).isBetween(nanos, nanos + nanos / 8 + 1);
+        }
+        assertThat(ServiceTimes.upperEndOf(ServiceTimes.bucketOf(Long.MAX_VALUE)))
+                .isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void quantilesComeFromTheRecordedTimes() {
+        ServiceTimes times = new ServiceTimes();
+        assertThat(times.quantileMicros(0.5)).isZero();
+        for (int i = 1; i <= 100; i++) {
+            times.record(i * 1000L);
+        }
+        assertThat(times.count()).isEqualTo(100);
+        assertThat(times.quantileMicros(0.5)).isBetween(50.0, 57.0);
+        assertThat(times.quantileMicros(0.99)).isBetween(99.0, 100.0);
+        assertThat(times.maxMicros()).isEqualTo(100.0);
+    }
+
+    @Test
+    void pageIsClaimedOnceAndRunsEndAtClaimedPages() {
+        PageStates states = new PageStates(10);
+        assertThat(states.tryClaim(4)).isTrue();
+        assertThat(states.tryClaim(4)).isFalse();
+        assertThat(states.claimRun(0, 10)).isEqualTo(4);
+        assertThat(states.nextPending(0, 10)).isEqualTo(5);
+        assertThat(states.claimRun(5, 8)).isEqualTo(3);
+        states.finish(0, 8);
+        assertThat(states.get(4)).isEqualTo(PageStates.DONE);
+        assertThat(states.get(8)).isEqualTo(PageStates.PENDING);
+    }
+
+    @Test
+    void ringIsBoundedAndFirstInFirstOut() {
+        IntRing ring = new IntRing(4);
+        for (int i = 0; i < 4; i++) {
+            assertThat(ring.offer(i)).isTrue();
+        }
+        assertThat(ring.offer(4)).isFalse();
+        assertThat(ring.size()).isEqualTo(4);
+        for (int i = 0; i < 4; i++) {
+            assertThat(ring.poll()).isEqualTo(i);
+        }
+        assertThat(ring.poll()).isEqualTo(IntRing.NONE);
+    }
+
+    @Test
+    void ringGivesEachValueToOneOfManyThreads() throws Exception {
+        int values = 100_000;
+        IntRing ring = new IntRing(64);
+        AtomicIntegerArray seen = new AtomicIntegerArray(values);
+        AtomicIntegerArray taken = new AtomicIntegerArray(1);
+        List<Thread> threads = new ArrayList<>();
+        for (int t = 0; t < 2; t++) {
+            int first = t;
+            threads.add(
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                for (int i = first; i < values; i += 2) {
+                                    while (!ring.offer(i)) {
+                                        Thread.onSpinWait();
+                                    }
+                                }
+                            }));
+            threads.add(
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                while (taken.get(0) < values) {
+                                    int value = ring.poll();
+                                    if (value != IntRing.NONE) {
+                                        seen.incrementAndGet(value);
+                                        taken.incrementAndGet(0);
+                                    }
+                                }
+                            }));
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        for (int i = 0; i < values; i++) {
+            assertThat(seen.get(i)).isOne();
+        }
+    }
+}
