@@ -47,7 +47,6 @@ final class Abi {
     static final int MAP_PRIVATE = 2;
     static final int MAP_ANONYMOUS = 0x20;
     static final int MAP_NORESERVE = 0x4000;
-    static final int MADV_DONTNEED = 4;
     static final int MADV_REMOVE = 9;
     static final int MADV_HUGEPAGE = 14;
     static final int MADV_DONTDUMP = 16;
@@ -57,8 +56,6 @@ final class Abi {
     static final int EFD_NONBLOCK = 0x800;
 
     static final short POLLIN = 1;
-    static final short POLLERR = 8;
-    static final short POLLHUP = 16;
     static final int POLLFD_SIZE = 8;
     static final int POLLFD_FD = 0;
     static final int POLLFD_EVENTS = 4;

@@ -107,6 +107,18 @@ final class CaptureState {
         }
     }
 
+    /** The guest waited for room in the buffer for too long. */
+    void failBudgetExhausted(long waitedNanos) {
+        if (!stopped) {
+            fail(
+                    new RefusedException(
+                            "Capture for %s: the buffer for originals stayed full for %d ms while the"
+                                            .formatted(guest, waitedNanos / 1_000_000)
+                                    + " guest waited, so it was let go: the store takes no data;"
+                                    + " make it faster or raise --cow-budget"));
+        }
+    }
+
     private static RefusedException discarded(String what) {
         return new RefusedException(
                 what

@@ -15,6 +15,8 @@ import org.vmckpt.cow.linux.Userfaultfd.Awaited;
  */
 final class FaultServer implements Runnable {
     private static final int NICENESS = -10;
+    // A sink that takes no slot for so long is stuck; the guest must not be stuck with it.
+    private static final long BUDGET_PATIENCE_NANOS = 2_000_000_000L;
 
     private final CaptureState capture;
     private final SlotPool pool;
@@ -125,12 +127,14 @@ final class FaultServer implements Runnable {
             slot = pool.tryTake();
             if (slot == null) {
                 waitedForBudget = true;
-                slot = pool.takeForFaults();
+                slot = pool.takeForFaults(BUDGET_PATIENCE_NANOS);
             }
-            if (slot != null) {
-                slot.reset(region);
-                openSlots[region] = slot;
+            if (slot == null) {
+                capture.failBudgetExhausted(BUDGET_PATIENCE_NANOS);
+                return null;
             }
+            slot.reset(region);
+            openSlots[region] = slot;
         }
         return slot;
     }

@@ -41,10 +41,17 @@ final class SlotPool implements AutoCloseable {
         return index == IntRing.NONE ? null : slots[index];
     }
 
-    /** A free slot for the fault thread, waiting for one if need be; null once given up. */
-    @Nullable Slot takeForFaults() {
+    /**
+     * A free slot for the fault thread, waiting for one if need be.
+     *
+     * @return null once given up, or when none came free within {@code patienceNanos}
+     */
+    @Nullable Slot takeForFaults(long patienceNanos) {
+        long start = System.nanoTime();
         Slot slot = tryTake();
-        while (slot == null && !givenUp.getAsBoolean()) {
+        while (slot == null
+                && !givenUp.getAsBoolean()
+                && System.nanoTime() - start < patienceNanos) {
             LockSupport.parkNanos(NAP_NANOS);
             slot = tryTake();
         }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -147,6 +148,26 @@ class MemoryCaptureIT {
     }
 
     @Test
+    void stuckSinkHoldsTheGuestUpForABoundedTimeOnly() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
+            memory.startWriters(2);
+            StuckSink sink = new StuckSink();
+            MemoryCapture capture = memory.prepare(MemoryCapture.MIN_BUDGET_BYTES, sink);
+            try {
+                memory.armInPause(capture);
+                capture.start();
+                assertThatThrownBy(capture::awaitCopied)
+                        .isInstanceOf(RefusedException.class)
+                        .hasMessageContaining("--cow-budget");
+                memory.awaitProgress();
+            } finally {
+                sink.release = true;
+                capture.close();
+            }
+        }
+    }
+
+    @Test
     void closeWithoutStartFreesTheGuest() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
@@ -214,7 +235,7 @@ class MemoryCaptureIT {
         @Override
         public void write(int region, long[] pages, int count, ByteBuffer data) {
             while (!release) {
-                Thread.onSpinWait();
+                LockSupport.parkNanos(1_000_000);
             }
         }
 

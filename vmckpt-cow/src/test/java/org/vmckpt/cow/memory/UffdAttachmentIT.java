@@ -3,11 +3,14 @@ package org.vmckpt.cow.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Json;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
@@ -143,7 +146,7 @@ class UffdAttachmentIT {
                 Path dump = folder.resolve("dump");
                 qmp.execute(
                         "pmemsave",
-                        org.vmckpt.core.Json.MAPPER
+                        Json.MAPPER
                                 .createObjectNode()
                                 .put("val", 0)
                                 .put("size", 0xA0000)
@@ -151,9 +154,8 @@ class UffdAttachmentIT {
                 qmp.execute("cont");
                 capture.start();
                 System.out.println(capture.awaitDrained());
-                byte[] expected = java.nio.file.Files.readAllBytes(dump);
-                assertThat(java.util.Arrays.copyOf(sink.content, expected.length))
-                        .isEqualTo(expected);
+                byte[] expected = Files.readAllBytes(dump);
+                assertThat(Arrays.copyOf(sink.content, expected.length)).isEqualTo(expected);
             }
         }
     }
