@@ -20,9 +20,7 @@ public final class RestoreService {
     public RestoreReport restore(RestoreRequest request, ProgressListener progress)
             throws VmckptException {
         try (StoreHold _ = request.store().hold()) {
-            RestorePlan plan = RestorePlan.of(request);
-            progress.update("plan", 1, 1, "plans");
-            throw new IllegalStateException("not bound to guest memory yet: " + plan);
+            return Restoration.run(request, RestorePlan.of(request), progress);
         }
     }
 }
