@@ -147,14 +147,9 @@ remove_test_root() {
     unset VMCKPT_TEST_ROOT
 }
 
-# Processes whose arguments name the test root; this shell and its children do not.
+# Processes whose arguments name the test root. The root is given to grep on its input, so that grep
+# does not find itself.
 pids_in_test_root() {
-    local file pid
-    for file in /proc/[0-9]*/cmdline; do
-        pid=${file#/proc/}
-        pid=${pid%/cmdline}
-        if [ "$pid" -ne $$ ] && tr '\0' '\n' 2>/dev/null <"$file" | grep -qF "$VMCKPT_TEST_ROOT/"; then
-            echo "$pid"
-        fi
-    done
+    { grep -lsF -f - /proc/[0-9]*/cmdline <<<"$VMCKPT_TEST_ROOT/" || true; } \
+        | sed 's:^/proc/\([0-9]*\)/cmdline$:\1:' | grep -vx "$$" || true
 }

@@ -20,6 +20,6 @@ interface ProgressDisplay extends ProgressListener, AutoCloseable {
 
     /** An amount for people: sizes for bytes, plain numbers else. */
     static String amount(long value, String unit) {
-        return unit.equals("bytes") ? HumanSize.format(value) : value + " " + unit;
+        return unit.equals("bytes") ? HumanSize.format(value) : (value + " " + unit).strip();
     }
 }

@@ -51,7 +51,9 @@ public final class Vmckpt implements Runnable {
         CommandLine top = new CommandLine(new Vmckpt());
         // Before the subcommands are added, which inherit them.
         top.addMixin("global", session.options());
-        top.addSubcommand(new ListCommand(session))
+        top.addSubcommand(new CheckpointCommand(session))
+                .addSubcommand(new RestoreCommand(session))
+                .addSubcommand(new ListCommand(session))
                 .addSubcommand(new ShowCommand(session))
                 .addSubcommand(new VerifyCommand(session))
                 .addSubcommand(new ExportCommand(session))

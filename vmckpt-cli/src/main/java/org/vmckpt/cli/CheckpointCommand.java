@@ -1,0 +1,116 @@
+package org.vmckpt.cli;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Takes a checkpoint of a running guest. */
+@Command(
+        name = "checkpoint",
+        header = "Take a checkpoint of a running guest.",
+        description = {
+            "%nSaves memory, devices and disks of a running QEMU guest as they are at one instant."
+                + " The guest stands still for a few milliseconds and runs on while its memory and"
+                + " disks are copied. When it fails, nothing of the checkpoint stays, and the guest"
+                + " runs on.%n",
+            "Needs root (to trace QEMU), and guest memory that is shared: -object"
+                + " memory-backend-memfd,id=ram,share=on,size=SIZE -machine memory-backend=ram.%n"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  vmckpt checkpoint qmp:/run/vm1/qmp.sock",
+            "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --name before-upgrade --cow-budget 256M"
+        })
+final class CheckpointCommand implements Callable<Integer> {
+    private final Session session;
+
+    @Parameters(
+            paramLabel = "GUEST",
+            converter = GuestReference.Converter.class,
+            description = GuestReference.DESCRIPTION)
+    private GuestReference guest = new GuestReference(Path.of(""));
+
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "A name for the checkpoint; need not be unique.")
+    private @Nullable String name;
+
+    @Option(
+            names = "--cow-budget",
+            paramLabel = "SIZE",
+            converter = HumanSize.class,
+            description = {
+                "Memory for pages that the guest writes while they wait for the store, for example"
+                    + " 256M. Default: the smaller of the guest's memory and a quarter of the free"
+                    + " memory."
+            })
+    private @Nullable Long cowBudgetBytes;
+
+    @Option(
+            names = "--drain-timeout",
+            paramLabel = "TIME",
+            converter = HumanDuration.class,
+            description = {
+                "How long the guest may stand still for its pending disk requests, for example"
+                        + " 500ms; a checkpoint that would take longer fails. Default: 1s."
+            })
+    private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
+
+    @Option(
+            names = "--engine",
+            paramLabel = "ENGINE",
+            converter = Engine.Converter.class,
+            description = {
+                "How memory is saved: uffd (write protection through userfaultfd), or auto, the"
+                        + " first that the guest allows. Default: auto; uffd is the only one yet."
+            })
+    private Engine engine = Engine.AUTO;
+
+    CheckpointCommand(Session session) {
+        this.session = session;
+    }
+
+    @Override
+    public Integer call() throws VmckptException {
+        try (Store store = session.openOrCreateStore()) {
+            CheckpointReport report = checkpoint(store);
+            session.printResult(
+                    CheckpointReportText.json(report),
+                    out -> CheckpointReportText.print(report, out));
+            report.warnings().forEach(session::warn);
+        }
+        return ExitCode.OK.number();
+    }
+
+    private CheckpointReport checkpoint(Store store) throws VmckptException {
+        try (ProgressDisplay progress = session.progress()) {
+            return CheckpointService.checkpoint(request(store), progress);
+        }
+    }
+
+    private CheckpointRequest request(Store store) {
+        return switch (engine) {
+            case UFFD, AUTO ->
+                    new CheckpointRequest(
+                            guest.qmpSocket(),
+                            store,
+                            Optional.ofNullable(name),
+                            cowBudgetBytes == null
+                                    ? OptionalLong.empty()
+                                    : OptionalLong.of(cowBudgetBytes),
+                            drainTimeout);
+        };
+    }
+}
