@@ -75,7 +75,10 @@ public final class Committer {
         requireOverlaysOf(parent, overlays);
         List<SegmentName> layers = storedLayers(overlays.getLast());
         commit(disk, parent, overlays.getLast(), progress);
-        // Before anything is deleted: the parent is now what the overlay was.
+        // A host that crashes now must find the data in the parent, and the parent's name in the
+        // overlay above: only then may what was folded go.
+        FileSync.file(parent.hostPath());
+        FileSync.file(disk.active().hostPath());
         store.recordLayers(FileIdentity.of(parent.hostPath()), layers);
         for (DiskLayer overlay : overlays.reversed()) {
             delete(overlay);

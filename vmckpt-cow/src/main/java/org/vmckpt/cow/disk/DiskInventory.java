@@ -22,10 +22,12 @@ public final class DiskInventory {
 
     private final BlockGraph graph;
     private final QemuFiles files;
+    private final AsyncIo asyncIo;
 
-    private DiskInventory(BlockGraph graph, QemuFiles files) {
+    private DiskInventory(BlockGraph graph, QemuFiles files, AsyncIo asyncIo) {
         this.graph = graph;
         this.files = files;
+        this.asyncIo = asyncIo;
     }
 
     /**
@@ -38,7 +40,9 @@ public final class DiskInventory {
      */
     public static List<GuestDisk> discover(QmpClient qmp, long qemuPid) throws VmckptException {
         BlockJobs.settleOurs(qmp);
-        DiskInventory inventory = new DiskInventory(BlockGraph.query(qmp), QemuFiles.of(qemuPid));
+        DiskInventory inventory =
+                new DiskInventory(
+                        BlockGraph.query(qmp), QemuFiles.of(qemuPid), AsyncIo.of(qemuPid));
         Map<String, GuestDisk> disks = new LinkedHashMap<>();
         Set<String> names = new HashSet<>();
         for (JsonNode drive : qmp.execute("query-block")) {
@@ -61,13 +65,21 @@ public final class DiskInventory {
         if (inserted.path("encrypted").asBoolean()) {
             throw unsupported(device, "it is encrypted");
         }
-        JsonNode cache = inserted.path("cache");
-        return new GuestDisk(
-                uniqueName(device, node, names),
-                device,
-                chain(device, node),
-                new CacheMode(cache.path("direct").asBoolean(), cache.path("no-flush").asBoolean()),
-                inserted.path("detect_zeroes").asText("off"));
+        List<DiskLayer> layers = chain(device, node);
+        CacheMode cache = cacheOf(inserted.path("cache"));
+        GuestDisk disk =
+                new GuestDisk(
+                        uniqueName(device, node, names),
+                        device,
+                        layers,
+                        cache,
+                        Optional.empty(),
+                        inserted.path("detect_zeroes").asText("off"));
+        return disk.withAsyncIo(asyncIo.of(device, disk.origin(), cache));
+    }
+
+    private static CacheMode cacheOf(JsonNode cache) {
+        return new CacheMode(cache.path("direct").asBoolean(), cache.path("no-flush").asBoolean());
     }
 
     private List<DiskLayer> chain(String device, String root) throws VmckptException {
@@ -121,6 +133,13 @@ public final class DiskInventory {
         Path hostPath = files.host(path);
         if (!Files.isRegularFile(hostPath)) {
             throw unsupported(device, "there is no file " + hostPath + " (snapshot=on?)");
+        }
+        if (!files.isSeenByQemu(path)) {
+            throw unsupported(
+                    device,
+                    "QEMU has a mount namespace of its own, where "
+                            + path
+                            + " is another file than here; run vmckpt in that namespace");
         }
         return new DiskLayer(node, file, format, path, hostPath, size);
     }

@@ -157,12 +157,9 @@ public final class DiskMaterializer {
         }
     }
 
-    private static void seal(Path target, FileChannel file) throws IOException {
+    private static void seal(Path target, FileChannel file) throws IOException, StorageException {
         Files.setPosixFilePermissions(target, PosixFilePermissions.fromString(WHEN_DONE));
         file.force(true);
-        try (FileChannel folder =
-                FileChannel.open(target.resolveSibling("."), StandardOpenOption.READ)) {
-            folder.force(true);
-        }
+        FileSync.folderOf(target);
     }
 }

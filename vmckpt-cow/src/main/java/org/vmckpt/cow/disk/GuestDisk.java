@@ -1,6 +1,7 @@
 package org.vmckpt.cow.disk;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * One writable disk of a guest.
@@ -9,16 +10,26 @@ import java.util.List;
  * @param device QEMU's name of the drive, or the path of the device that uses it
  * @param layers the chain of files, oldest first; the last one is active
  * @param cache of the active file
+ * @param asyncIo QEMU's {@code aio}; empty for its default, or if it cannot be known
  * @param detectZeroes QEMU's {@code detect-zeroes}: {@code off}, {@code on} or {@code unmap}
  */
 public record GuestDisk(
-        String name, String device, List<DiskLayer> layers, CacheMode cache, String detectZeroes) {
+        String name,
+        String device,
+        List<DiskLayer> layers,
+        CacheMode cache,
+        Optional<String> asyncIo,
+        String detectZeroes) {
 
     public GuestDisk {
         layers = List.copyOf(layers);
         if (layers.isEmpty()) {
             throw new IllegalArgumentException("disk " + name + " without a file");
         }
+    }
+
+    GuestDisk withAsyncIo(Optional<String> newAsyncIo) {
+        return new GuestDisk(name, device, layers, cache, newAsyncIo, detectZeroes);
     }
 
     /** The file that takes the guest's writes. */

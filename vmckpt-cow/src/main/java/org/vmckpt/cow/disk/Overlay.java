@@ -2,10 +2,8 @@ package org.vmckpt.cow.disk;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
@@ -90,7 +88,8 @@ record Overlay(GuestDisk disk, String node, Path path, Path hostPath) {
             if (wanted.get("mode") instanceof Integer mode) {
                 Files.setAttribute(hostPath, "unix:mode", mode & PERMISSION_BITS);
             }
-            syncFolder();
+            // Writes that the guest has flushed must not be lost with the overlay's name.
+            FileSync.folderOf(hostPath);
         } catch (IOException | UnsupportedOperationException e) {
             throw new StorageException(
                     "creating overlay "
@@ -103,16 +102,11 @@ record Overlay(GuestDisk disk, String node, Path path, Path hostPath) {
         }
     }
 
-    /** Writes that the guest has flushed must not be lost with the overlay's name. */
-    private void syncFolder() throws IOException {
-        try (FileChannel folder =
-                FileChannel.open(hostPath.resolveSibling("."), StandardOpenOption.READ)) {
-            folder.force(true);
-        }
-    }
-
     private ObjectNode fileNode() {
-        return common("file", OverlayName.fileNodeOf(node)).put("filename", path.toString());
+        ObjectNode options =
+                common("file", OverlayName.fileNodeOf(node)).put("filename", path.toString());
+        disk.asyncIo().ifPresent(aio -> options.put("aio", aio));
+        return options;
     }
 
     private ObjectNode imageNode() {

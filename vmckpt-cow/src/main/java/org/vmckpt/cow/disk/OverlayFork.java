@@ -2,10 +2,6 @@ package org.vmckpt.cow.disk;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,7 +9,6 @@ import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
@@ -53,7 +48,8 @@ public final class OverlayFork {
                 fork.overlays.add(overlay);
                 overlay.addToQemu(qmp);
                 actions.add(overlay.snapshotAction());
-                flush(disk.active().hostPath());
+                // From this process: QEMU would do it with its main loop standing still.
+                FileSync.file(disk.active().hostPath());
             }
             return fork;
         } catch (VmckptException e) {
@@ -125,6 +121,7 @@ public final class OverlayFork {
             throw e;
         }
         overlay.removeNodes(qmp);
+        FileSync.file(overlay.disk().active().hostPath());
         overlay.deleteFile();
     }
 
@@ -134,15 +131,6 @@ public final class OverlayFork {
             abandon();
         } catch (VmckptException e) {
             reason.addSuppressed(e);
-        }
-    }
-
-    /** From this process: QEMU would do it with its main loop standing still. */
-    private static void flush(Path file) throws StorageException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            channel.force(true);
-        } catch (IOException e) {
-            throw new StorageException("flushing disk file " + file + ": " + e, e);
         }
     }
 }

@@ -11,22 +11,19 @@ import org.vmckpt.core.VmckptException;
  *
  * @param workingDirectory what its relative names refer to, in its own view
  * @param root where its root folder is in our view
+ * @param process its folder in /proc
  */
-record QemuFiles(Path workingDirectory, Path root) {
+record QemuFiles(Path workingDirectory, Path root, Path process) {
 
     static QemuFiles of(long qemuPid) throws VmckptException {
         Path process = Path.of("/proc", Long.toString(qemuPid));
         try {
-            Path rootLink = Files.readSymbolicLink(process.resolve("root"));
+            Path root = Files.readSymbolicLink(process.resolve("root"));
             Path cwd = Files.readSymbolicLink(process.resolve("cwd"));
-            boolean sameView =
-                    Files.readSymbolicLink(process.resolve("ns/mnt"))
-                            .equals(Files.readSymbolicLink(Path.of("/proc/self/ns/mnt")));
             return new QemuFiles(
-                    sameView && cwd.startsWith(rootLink)
-                            ? Path.of("/").resolve(rootLink.relativize(cwd))
-                            : cwd,
-                    sameView ? rootLink : process.resolve("root"));
+                    cwd.startsWith(root) ? Path.of("/").resolve(root.relativize(cwd)) : cwd,
+                    root,
+                    process);
         } catch (IOException e) {
             throw new NotFoundException(
                     "looking for the files of QEMU process "
@@ -46,8 +43,16 @@ record QemuFiles(Path workingDirectory, Path root) {
 
     /** Where this process finds a file that QEMU calls {@code absolute}. */
     Path host(Path absolute) {
-        return root.equals(Path.of("/"))
-                ? absolute
-                : root.resolve(Path.of("/").relativize(absolute));
+        return root.resolve(Path.of("/").relativize(absolute)).normalize();
+    }
+
+    /** Whether QEMU and this process mean the same file: mount namespaces can differ. */
+    boolean isSeenByQemu(Path absolute) {
+        Path throughQemu = process.resolve("root").resolve(Path.of("/").relativize(absolute));
+        try {
+            return Files.isSameFile(host(absolute), throughQemu);
+        } catch (IOException e) {
+            return false;
+        }
     }
 }

@@ -68,7 +68,9 @@ class DiskIT {
                 "-blockdev",
                 "driver=raw,node-name=second,file.driver=file,file.filename=second.raw",
                 "-device",
-                "virtio-blk-pci,drive=second,id=vd1");
+                "virtio-blk-pci,drive=second,id=vd1,iothread=io1",
+                "-object",
+                "iothread,id=io1");
     }
 
     @Test

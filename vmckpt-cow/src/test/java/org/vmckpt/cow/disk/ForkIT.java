@@ -79,6 +79,8 @@ class ForkIT {
             assertThat(disks.get(0).active().nodeName()).startsWith("#block");
             assertThat(disks.get(0).virtualSizeBytes()).isEqualTo(16 << 20);
             assertThat(disks.get(0).cache()).isEqualTo(new CacheMode(true, false));
+            assertThat(disks.get(0).asyncIo()).contains("native");
+            assertThat(disks.get(1).asyncIo()).isEmpty();
             DiskLayer raw = disks.get(1).active();
             assertThat(raw)
                     .isEqualTo(
@@ -103,6 +105,7 @@ class ForkIT {
             assertThat(after.get(0).layers().subList(0, 2)).isEqualTo(before.get(0).layers());
             assertThat(after.get(0).active().isOurOverlay()).isTrue();
             assertThat(after.get(0).cache()).isEqualTo(before.get(0).cache());
+            assertThat(after.get(0).asyncIo()).contains("native");
             assertThat(after.get(1).origin()).isEqualTo(before.get(1).active());
             assertThat(Files.readAllBytes(second)).isEqualTo(frozen);
             Path overlay = after.get(1).active().path();
