@@ -96,7 +96,9 @@ class ForkIT {
         try (Qemu qemu = startTwoDisks()) {
             List<GuestDisk> before = qemu.disks();
             qemu.io(before.get(0), "write -P 7 512 64k");
-            OverlayFork.prepare(qemu.qmp(), before, checkpoint).fork();
+            OverlayFork fork = OverlayFork.prepare(qemu.qmp(), before, checkpoint);
+            fork.flush();
+            fork.fork();
             List<GuestDisk> after = qemu.disks();
             byte[] frozen = Files.readAllBytes(second);
             qemu.io(after.get(0), "write -P 8 0 64k");
