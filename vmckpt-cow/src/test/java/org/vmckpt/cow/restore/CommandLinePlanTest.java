@@ -168,6 +168,30 @@ class CommandLinePlanTest {
                 .containsOnlyOnce("-S");
     }
 
+    @Test
+    void aRestoredGuestIsRestoredAgainByTheSameRules() throws VmckptException {
+        disk("virtio0", "/old/disk.raw", "raw");
+        List<String> first =
+                rewrite(
+                        "-M",
+                        "pc",
+                        "-drive",
+                        "file=disk.raw,if=virtio",
+                        "-qmp",
+                        "unix:/old/run/qmp.sock,server,nowait");
+        Path firstDisks = disks;
+        Path firstQmp = qmp;
+        states.clear();
+        disk("virtio0", firstDisks.resolve("virtio0.qcow2").toString(), "qcow2");
+        disks = host.resolve("second");
+        qmp = host.resolve("second.qmp");
+        assertThat(String.join(" ", rewrite(first.toArray(String[]::new))))
+                .isEqualTo(
+                        String.join(" ", first)
+                                .replace(firstDisks.toString(), disks.toString())
+                                .replace(firstQmp.toString(), qmp.toString()));
+    }
+
     // ---- disks
 
     @Test

@@ -94,7 +94,7 @@ final class StoppedGuest implements AutoCloseable {
                                 "-name",
                                 "counter",
                                 "-machine",
-                                "pc,accel=tcg,memory-backend=mem0",
+                                "pc,memory-backend=mem0",
                                 "-object",
                                 memory,
                                 "-m",
@@ -106,6 +106,9 @@ final class StoppedGuest implements AutoCloseable {
                                 "unix:source.qmp,server=on,wait=off"));
         command.addAll(diskArguments);
         command.addAll(moreArguments);
+        if (!moreArguments.contains("-accel")) {
+            command.addAll(List.of("-accel", "tcg"));
+        }
         this.process =
                 new ProcessBuilder(command)
                         .directory(folder.toFile())
