@@ -202,11 +202,13 @@ final class GuestIT {
     }
 
     private static void awaitFill(TestGuest guest) {
+        guest.awaitBoot();
         guest.console().awaitTick(it -> it.memoryPasses() == 1, "a full region", SOON);
     }
 
     /** Every second extent is the next in order: this many writes reach every block of 16 MiB. */
     private static void awaitWholeDisks(TestGuest guest) {
+        guest.awaitBoot();
         guest.console().awaitTick(it -> it.diskWrites() > 5000, "written disks", SOON);
     }
 }

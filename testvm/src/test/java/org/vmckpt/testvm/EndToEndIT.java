@@ -1,0 +1,305 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.Manifest.DiskState;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.LayeredReader;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.disk.DiskMaterializer;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.RamRegion;
+
+/** A guest is checkpointed while it works, and comes back; its own workload is the judge. */
+final class EndToEndIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+    private static final int ROUNDS = 30;
+
+    @TempDir Path folder;
+
+    private static TestGuestBuilder twoDisks() {
+        return TestGuest.builder()
+                .memory(256 * MIB)
+                .vcpus(2)
+                .disk(TestDisk.qcow2(24 * MIB))
+                .disk(TestDisk.raw(16 * MIB).asBlockdev());
+    }
+
+    private static CheckpointReport checkpoint(TestGuest guest, Store store) throws Exception {
+        return CheckpointService.checkpoint(
+                CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+    }
+
+    @Test
+    void thirtyCheckpointsOfALoadedGuestAllRestoreAndRun() throws Exception {
+        try (TestGuest guest =
+                        twoDisks()
+                                .workload(
+                                        Workload.flatOut(32 * MIB)
+                                                .stall(4 * MIB, Rate.perSecond(500)))
+                                .start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            for (int round = 0; round < ROUNDS; round++) {
+                Manifest manifest = checkpoint(guest, store).manifest();
+                long counterNow = guest.console().awaitAnyTick(SOON).counter();
+                restoreAndRun(store, manifest, guest, boot.nonce(), counterNow, round);
+                store.remove(manifest.id());
+            }
+            ConsoleLine.Verdict verdict = guest.console().verify(SOON);
+            assertThat(verdict.errors()).isZero();
+            assertThat(guest.console().faults()).isEmpty();
+            assertThat(overlays(guest.folder())).as("one overlay a disk").hasSize(2);
+            requireCleanImages(guest.folder());
+        }
+    }
+
+    private void restoreAndRun(
+            Store store,
+            Manifest manifest,
+            TestGuest original,
+            String nonce,
+            long counterLimit,
+            int round)
+            throws Exception {
+        Path home = folder.resolve("restored-" + round);
+        try (RestoredGuest restored =
+                RestoredGuest.restore(store, manifest, original.folder(), home, false)) {
+            ConsoleLine.Tick first = restored.console().awaitAnyTick(SOON);
+            assertThat(first.nonce()).isEqualTo(nonce);
+            assertThat(first.counter()).isLessThanOrEqualTo(counterLimit + 8);
+            restored.console().awaitTick(first.counter() + 1, SOON);
+            ConsoleLine.Verdict verdict = restored.console().verify(SOON);
+            assertThat(verdict.errors()).as("round %d", round).isZero();
+            assertThat(restored.console().faults()).as("round %d", round).isEmpty();
+        }
+        requireCleanImages(home.resolve("disks"));
+        deleteTree(home);
+    }
+
+    @Test
+    void checkpointOfAStoppedGuestEqualsItByteForByte() throws Exception {
+        try (TestGuest guest = twoDisks().workload(Workload.flatOut(32 * MIB)).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitBoot();
+            guest.console().awaitTick(8, SOON);
+            stop(guest);
+            long blocksBefore = memoryBlocks(guest);
+            Manifest manifest = checkpoint(guest, store).manifest();
+            assertThat(manifest.guest().running()).isFalse();
+            assertThat(memoryBlocks(guest))
+                    .as("the guest's memory did not grow")
+                    .isEqualTo(blocksBefore);
+            requireEqualMemory(store, manifest, guest);
+            requireEqualDisks(store, manifest);
+            goOn(guest);
+            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 4, SOON);
+            checkpoint(guest, store);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static void stop(TestGuest guest) throws Exception {
+        try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
+            qmp.execute("stop");
+        }
+    }
+
+    private static void goOn(TestGuest guest) throws Exception {
+        try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
+            assertThat(qmp.execute("query-status").path("running").asBoolean()).isFalse();
+            qmp.execute("cont");
+        }
+    }
+
+    private static RamRegion region(TestGuest guest) throws Exception {
+        try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
+            List<RamRegion> regions = GuestMemory.inspect(guest.pid(), qmp);
+            assertThat(regions).hasSize(1);
+            return regions.getFirst();
+        }
+    }
+
+    /** Allocated 512-byte blocks of the memory file. */
+    private static long memoryBlocks(TestGuest guest) throws Exception {
+        Process stat =
+                new ProcessBuilder("stat", "-L", "-c", "%b", region(guest).mapFile().toString())
+                        .start();
+        return Long.parseLong(new String(stat.getInputStream().readAllBytes()).strip());
+    }
+
+    private static void requireEqualMemory(Store store, Manifest manifest, TestGuest guest)
+            throws Exception {
+        RamRegion region = region(guest);
+        MemoryBlock block = manifest.memory().getFirst();
+        assertThat(block.sizeBytes()).isEqualTo(region.sizeBytes());
+        ByteBuffer live = ByteBuffer.allocate(region.pageSizeBytes());
+        ByteBuffer stored = ByteBuffer.allocate(region.pageSizeBytes());
+        try (FileChannel memory = FileChannel.open(region.mapFile(), StandardOpenOption.READ);
+                LayeredReader reader = store.openLayers(block.layers())) {
+            for (long page = 0; page < region.pageCount(); page++) {
+                live.clear();
+                memory.read(live, region.fileOffset() + page * region.pageSizeBytes());
+                stored.clear();
+                reader.read(page, stored);
+                assertThat(stored.flip()).as("page %d", page).isEqualTo(live.flip());
+            }
+        }
+    }
+
+    private void requireEqualDisks(Store store, Manifest manifest) throws Exception {
+        assertThat(manifest.disks()).hasSize(2);
+        for (DiskState disk : manifest.disks()) {
+            Path raw = folder.resolve("materialized.raw");
+            DiskMaterializer.materialize(
+                    store, disk.layers(), disk.virtualSizeBytes(), raw, ProgressListener.none());
+            run(
+                    "qemu-img",
+                    "compare",
+                    "-U",
+                    "-f",
+                    "raw",
+                    "-F",
+                    disk.format(),
+                    raw.toString(),
+                    disk.argumentPath());
+            Files.delete(raw);
+        }
+    }
+
+    @Test
+    void oneCheckpointRestoresManyTimesSideBySide() throws Exception {
+        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            Manifest manifest = checkpoint(guest, store).manifest();
+            try (RestoredGuest first =
+                            RestoredGuest.restore(
+                                    store,
+                                    manifest,
+                                    guest.folder(),
+                                    folder.resolve("first"),
+                                    false);
+                    RestoredGuest second =
+                            RestoredGuest.restore(
+                                    store,
+                                    manifest,
+                                    guest.folder(),
+                                    folder.resolve("second"),
+                                    false)) {
+                for (RestoredGuest restored : List.of(first, second)) {
+                    ConsoleLine.Tick tick = restored.console().awaitAnyTick(SOON);
+                    assertThat(tick.nonce()).isEqualTo(boot.nonce());
+                    assertThat(restored.console().verify(SOON).errors()).isZero();
+                }
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    @Test
+    void restoredGuestCanBeCheckpointedAndRestoredAgain() throws Exception {
+        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            Manifest manifest = checkpoint(guest, store).manifest();
+            Path home = folder.resolve("child");
+            try (RestoredGuest child =
+                    RestoredGuest.restore(store, manifest, guest.folder(), home, false)) {
+                child.console().awaitAnyTick(SOON);
+                Manifest again =
+                        CheckpointService.checkpoint(
+                                        CheckpointRequest.of(child.report().qmpPath(), store),
+                                        ProgressListener.none())
+                                .manifest();
+                try (RestoredGuest grandchild =
+                        RestoredGuest.restore(
+                                store, again, home, folder.resolve("grandchild"), false)) {
+                    assertThat(grandchild.console().awaitAnyTick(SOON).nonce())
+                            .isEqualTo(boot.nonce());
+                    assertThat(grandchild.console().verify(SOON).errors()).isZero();
+                }
+                assertThat(child.console().verify(SOON).errors()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void guestOfAFileBackedQ35MachineIsExportedImportedAndRestored() throws Exception {
+        try (TestGuest guest =
+                        twoDisks()
+                                .machine("q35")
+                                .memoryKind(GuestMemoryKind.FILE)
+                                .workload(Workload.flatOut(16 * MIB))
+                                .start();
+                Store here = Store.openOrCreate(folder.resolve("here"));
+                Store there = Store.openOrCreate(folder.resolve("there"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            checkpoint(guest, here);
+            Manifest manifest = checkpoint(guest, here).manifest();
+            Path stream = folder.resolve("stream");
+            try (var out = Files.newOutputStream(stream)) {
+                here.exportTo(manifest, out, ProgressListener.none());
+            }
+            Manifest imported;
+            try (var in = Files.newInputStream(stream)) {
+                imported = there.importFrom(in, ProgressListener.none());
+            }
+            assertThat(imported).isEqualTo(manifest);
+            try (RestoredGuest restored =
+                    RestoredGuest.restore(
+                            there, imported, guest.folder(), folder.resolve("restored"), false)) {
+                assertThat(restored.console().awaitAnyTick(SOON).nonce()).isEqualTo(boot.nonce());
+                assertThat(restored.console().verify(SOON).errors()).isZero();
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static List<Path> overlays(Path directory) throws IOException {
+        try (var files = Files.list(directory)) {
+            return files.filter(file -> file.toString().contains(".vmckpt-")).toList();
+        }
+    }
+
+    private static void requireCleanImages(Path directory) throws Exception {
+        try (var files = Files.list(directory)) {
+            for (Path file : files.filter(it -> it.toString().endsWith(".qcow2")).toList()) {
+                run("qemu-img", "check", "-U", "-f", "qcow2", file.toString());
+            }
+        }
+    }
+
+    private static void run(String... command) throws Exception {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        ByteArrayOutputStream output = new ByteArrayOutputStream();
+        process.getInputStream().transferTo(output);
+        assertThat(process.waitFor()).as("%s: %s", String.join(" ", command), output).isZero();
+    }
+
+    private static void deleteTree(Path root) throws IOException {
+        try (var files = Files.walk(root)) {
+            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}
