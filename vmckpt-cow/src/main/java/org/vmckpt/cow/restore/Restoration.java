@@ -13,6 +13,7 @@ import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.stream.DeviceStream;
 import org.vmckpt.cow.disk.DiskMaterializer;
 import org.vmckpt.cow.memory.GuestMemory;
@@ -66,7 +67,22 @@ final class Restoration {
                         logPath)) {
             RestoreReport report = bringUp(qemu, devices, disksMillis, watch);
             qemu.release();
+            recordBases();
             return report;
+        }
+    }
+
+    /** A checkpoint of the new guest need not copy again what came from this store. */
+    private void recordBases() {
+        for (int i = 0; i < plan.disks().size(); i++) {
+            DiskState state = request.manifest().disks().get(i);
+            try {
+                request.store()
+                        .recordLayers(FileIdentity.of(plan.disks().get(i).base()), state.layers());
+            } catch (VmckptException e) {
+                // A store that is full or read-only is no reason to give up a running guest: the
+                // next checkpoint copies the disk.
+            }
         }
     }
 

@@ -32,6 +32,7 @@ import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.store.Store;
 
 class RestoreIT {
@@ -144,8 +145,12 @@ class RestoreIT {
     void aRestoredGuestCanBeSavedByItsOwnArguments() throws Exception {
         try (StoppedGuest guest = new StoppedGuest(folder, List.of())) {
             guest.awaitCounting();
-            RestoreReport report = restore(request(guest.save(store), "a"));
+            Manifest manifest = guest.save(store);
+            RestoreReport report = restore(request(manifest, "a"));
             assertThat(report.running()).isTrue();
+            assertThat(store.layersOf(FileIdentity.of(report.disks().getFirst().base())))
+                    .as("the base is known, and need not be copied into the store again")
+                    .contains(manifest.disks().getFirst().layers());
             try (QmpClient qmp = QmpClient.connect(report.qmpPath(), TIMEOUT)) {
                 var definition =
                         org.vmckpt.cow.definition.GuestDefinitionReader.read(report.pid(), qmp);
