@@ -142,7 +142,7 @@ remove_test_root() {
     done
     while read -r mount; do
         umount -l "$mount" || true
-    done < <(awk -v root="$VMCKPT_TEST_ROOT/" 'index($2, root) == 1 { print $2 }' /proc/mounts | tac)
+    done < <(awk -v root="$VMCKPT_TEST_ROOT" '$2 == root || index($2, root "/") == 1 { print $2 }' /proc/mounts | tac)
     rm -rf "$VMCKPT_TEST_ROOT"
     unset VMCKPT_TEST_ROOT
 }
