@@ -76,13 +76,6 @@ public final class OverlayFork {
         }
     }
 
-    private static void requireNoComplaint(String answer, String device) throws ProtocolException {
-        if (!answer.isBlank()) {
-            throw new ProtocolException(
-                    "flushing disk " + device + ": expected silence, QEMU said: " + answer.strip());
-        }
-    }
-
     /**
      * Puts every overlay on top of its disk: all of them or, when this fails, none. One round trip
      * to QEMU.
@@ -126,6 +119,13 @@ public final class OverlayFork {
                             + ": could not take back "
                             + String.join(", ", failures)
                             + "; the guest runs on with them, the next checkpoint folds them");
+        }
+    }
+
+    private static void requireNoComplaint(String answer, String device) throws ProtocolException {
+        if (!answer.isBlank()) {
+            throw new ProtocolException(
+                    "flushing disk " + device + ": expected silence, QEMU said: " + answer.strip());
         }
     }
 

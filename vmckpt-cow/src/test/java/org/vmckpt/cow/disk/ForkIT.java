@@ -121,6 +121,26 @@ class ForkIT {
     }
 
     @Test
+    void rawFileWithoutAFormatDriverIsForkedAndReverted() throws Exception {
+        try (Qemu qemu =
+                Qemu.start(
+                        folder,
+                        "-blockdev",
+                        "driver=file,filename=second.raw,node-name=bare",
+                        "-device",
+                        "virtio-blk-pci,drive=bare,id=vd1")) {
+            List<GuestDisk> before = qemu.disks();
+            assertThat(before.getFirst().active().format()).isEqualTo("raw");
+            OverlayFork fork = OverlayFork.prepare(qemu.qmp(), before, checkpoint);
+            fork.fork();
+            qemu.io(qemu.disks().getFirst(), "write -P 9 64k 64k");
+            fork.revert(ProgressListener.none());
+            assertThat(qemu.disks()).isEqualTo(before);
+        }
+        Tools.io(second, "raw", "read -P 9 64k 64k");
+    }
+
+    @Test
     void abandonedForkLeavesNoTrace() throws Exception {
         try (Qemu qemu = startTwoDisks()) {
             List<GuestDisk> before = qemu.disks();
