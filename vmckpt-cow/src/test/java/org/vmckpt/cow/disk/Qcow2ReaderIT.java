@@ -106,26 +106,6 @@ class Qcow2ReaderIT {
     }
 
     @Test
-    void encryptionIsRefusedByName() {
-        Path image = folder.resolve("disk.qcow2");
-        Tools.run(
-                "qemu-img",
-                "create",
-                "-q",
-                "-f",
-                "qcow2",
-                "--object",
-                "secret,id=s,data=abc",
-                "-o",
-                "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-                image.toString(),
-                "1M");
-        assertThatThrownBy(() -> FrozenFileReader.open(image, "qcow2"))
-                .isInstanceOf(UnsupportedException.class)
-                .hasMessageContaining("encryption");
-    }
-
-    @Test
     void flippedMetadataIsCorruptOrHarmlessAndNeverACrash() throws Exception {
         Path image = folder.resolve("disk.qcow2");
         Tools.createImage(image, "qcow2", "8M", "cluster_size=4096");
