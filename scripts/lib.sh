@@ -5,6 +5,8 @@ set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 me=scripts/$(basename "$0")
 required_java=25
+# A sourced file sees the arguments of the script that sources it.
+original_arguments=("$@")
 
 note() {
     echo "$me: $*" >&2
@@ -48,6 +50,7 @@ install_packages() {
     "${install[@]}" >/dev/null 2>&1 || { apt-get -qq update && "${install[@]}" >/dev/null; } \
         || die "cannot install $*: see above; is a Debian mirror in reach?"
 }
+# shellcheck disable=SC2034 # for scripts/quickstart
 installed_something=false
 
 # jdk_major HOME: the version of the JDK in HOME, 0 when there is none.
@@ -150,6 +153,7 @@ remove_test_root() {
 # Processes whose arguments name the test root. The root is given to grep on its input, so that grep
 # does not find itself.
 pids_in_test_root() {
+    # shellcheck disable=SC2062 # the input is the pattern
     { grep -lsF -f - /proc/[0-9]*/cmdline <<<"$VMCKPT_TEST_ROOT/" || true; } \
         | sed 's:^/proc/\([0-9]*\)/cmdline$:\1:' | grep -vx "$$" || true
 }

@@ -26,13 +26,20 @@ final class BarDisplay implements ProgressDisplay {
 
     @Override
     public synchronized void update(String newPhase, long done, long total, String unit) {
-        if (bar == null || !newPhase.equals(phase)) {
+        if (!newPhase.equals(phase)) {
             close();
             phase = newPhase;
-            bar = newBar(newPhase, total, unit);
+            // A phase of unknown size has no use for a bar.
+            if (total < 0) {
+                out.println(newPhase);
+            } else {
+                bar = newBar(newPhase, total, unit);
+            }
         }
-        bar.maxHint(total);
-        bar.stepTo(done);
+        if (bar != null && total >= 0) {
+            bar.maxHint(total);
+            bar.stepTo(done);
+        }
     }
 
     private ProgressBar newBar(String task, long total, String unit) {
@@ -44,7 +51,7 @@ final class BarDisplay implements ProgressDisplay {
                         .setStyle(ProgressBarStyle.ASCII)
                         // A width of our own: asking the terminal would load JLine's native parts.
                         .setConsumer(new ConsoleProgressBarConsumer(out, columns()));
-        if (unit.equals("bytes")) {
+        if (ProgressDisplay.isBytes(unit)) {
             builder.setUnit(" MiB", MEBIBYTE);
         } else {
             builder.setUnit(" " + unit, 1);

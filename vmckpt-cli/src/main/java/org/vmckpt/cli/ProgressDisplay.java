@@ -20,6 +20,10 @@ interface ProgressDisplay extends ProgressListener, AutoCloseable {
 
     /** An amount for people: sizes for bytes, plain numbers else. */
     static String amount(long value, String unit) {
-        return unit.equals("bytes") ? HumanSize.format(value) : (value + " " + unit).strip();
+        return isBytes(unit) ? HumanSize.format(value) : (value + " " + unit).strip();
+    }
+
+    static boolean isBytes(String unit) {
+        return unit.equals("bytes") || unit.equals("B");
     }
 }

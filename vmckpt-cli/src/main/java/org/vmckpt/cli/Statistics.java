@@ -1,17 +1,24 @@
 package org.vmckpt.cli;
 
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
 
 /** What was measured, for people. A key's last word is its unit: {@code pauseMicros}. */
 final class Statistics {
+    /** What people ask for first: the pause, and then its parts. */
+    private static final Comparator<String> ORDER =
+            Comparator.comparing((String key) -> !key.startsWith("pause"))
+                    .thenComparing(Statistics::label);
+
     private Statistics() {}
 
     static Table table(Map<String, Long> statistics) {
         Table table = new Table();
-        new TreeMap<>(statistics).forEach((key, value) -> table.row(label(key), text(key, value)));
+        statistics.keySet().stream()
+                .sorted(ORDER)
+                .forEach(key -> table.row(label(key), text(key, statistics.getOrDefault(key, 0L))));
         return table;
     }
 

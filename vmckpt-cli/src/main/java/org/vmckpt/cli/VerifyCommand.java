@@ -53,10 +53,9 @@ final class VerifyCommand implements Callable<Integer> {
     public Integer call() throws VmckptException {
         List<VerifyReport> reports = new ArrayList<>();
         List<String> unreadable = new ArrayList<>();
-        try (Store store = session.openStore();
-                ProgressDisplay progress = session.progress()) {
+        try (Store store = session.openStore()) {
             for (Manifest manifest : selected(store)) {
-                reports.add(store.verify(manifest, progress));
+                reports.add(verify(store, manifest));
             }
             if (selection.all) {
                 store.unreadable().forEach(e -> unreadable.add(String.valueOf(e.getMessage())));
@@ -66,6 +65,12 @@ final class VerifyCommand implements Callable<Integer> {
         session.printResult(
                 json(reports, unreadable, intact), out -> print(reports, unreadable, out));
         return (intact ? ExitCode.OK : ExitCode.CORRUPT).number();
+    }
+
+    private VerifyReport verify(Store store, Manifest manifest) throws VmckptException {
+        try (ProgressDisplay progress = session.progress()) {
+            return store.verify(manifest, progress);
+        }
     }
 
     private Collection<Manifest> selected(Store store) throws VmckptException {
