@@ -105,6 +105,8 @@ final class CheckpointRun implements AutoCloseable {
             DiskLatency.requireBelow(request.drainTimeout(), qmp);
         }
         guard.awaitReady();
+        // Last of all, so that the stop finds little to write back.
+        fork.flush();
 
         progress.update("pause", 0, -1, "");
         long pauseStart = System.nanoTime();
