@@ -95,8 +95,9 @@ final class CheckpointCommand implements Callable<Integer> {
     }
 
     private CheckpointReport checkpoint(Store store) throws VmckptException {
-        try (ProgressDisplay progress = session.progress()) {
-            return CheckpointService.checkpoint(request(store), progress);
+        try (ProgressDisplay progress = session.progress();
+                SignalCancellation signals = SignalCancellation.install()) {
+            return CheckpointService.checkpoint(request(store), progress, signals.cancellation());
         }
     }
 

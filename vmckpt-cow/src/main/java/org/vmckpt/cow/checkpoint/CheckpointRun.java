@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,6 +56,7 @@ final class CheckpointRun implements AutoCloseable {
     private final CheckpointRequest request;
     private final Store store;
     private final ProgressListener progress;
+    private final Cancellation cancellation;
     private final Deque<Step> steps = new ArrayDeque<>();
     private final List<String> warnings = new ArrayList<>();
 
@@ -65,12 +67,17 @@ final class CheckpointRun implements AutoCloseable {
 
     private record Step(String name, Undo undo) {}
 
-    CheckpointRun(GuestSession guest, CheckpointRequest request, ProgressListener progress) {
+    CheckpointRun(
+            GuestSession guest,
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation) {
         this.qmp = guest.qmp();
         this.pid = guest.pid();
         this.request = request;
         this.store = request.store();
         this.progress = progress;
+        this.cancellation = cancellation;
     }
 
     CheckpointReport take() throws VmckptException {
@@ -90,7 +97,7 @@ final class CheckpointRun implements AutoCloseable {
                         "guard",
                         Guard.start(qmp.socketPath(), migration.undoLine(), receiver.folder()));
         MemoryWriters writers =
-                keep("memory segments", MemoryWriters.open(store, memory, progress));
+                keep("memory segments", MemoryWriters.open(store, memory, progress, cancellation));
         UffdAttachment attachment = keep("userfaultfd", UffdAttachment.attach(pid, memory));
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
         // Registered before the capture: the guest is released before its disks are taken back.
@@ -107,6 +114,7 @@ final class CheckpointRun implements AutoCloseable {
         guard.awaitReady();
         // Last of all, so that the stop finds little to write back.
         fork.flush();
+        cancellation.check();
 
         progress.update("pause", 0, -1, "");
         long pauseStart = System.nanoTime();
@@ -174,7 +182,7 @@ final class CheckpointRun implements AutoCloseable {
         List<DiskState> states = new ArrayList<>();
         DiskCopier copier = new DiskCopier(store);
         for (GuestDisk disk : disks) {
-            CopiedDisk copied = copier.copy(disk, progress);
+            CopiedDisk copied = copy(copier, disk);
             readBytes += copied.readBytes();
             bytes += copied.storedBytes();
             states.add(
@@ -187,6 +195,14 @@ final class CheckpointRun implements AutoCloseable {
                             copied.layers()));
         }
         return new Stored(devices, memory, states, readBytes, bytes);
+    }
+
+    private CopiedDisk copy(DiskCopier copier, GuestDisk disk) throws VmckptException {
+        try {
+            return copier.copy(disk, cancellation.guarding(progress));
+        } catch (CancellationException e) {
+            throw Cancellation.refusal();
+        }
     }
 
     /** Every RAM block is either one that we captured or whole in the stream: nothing is lost. */
@@ -221,6 +237,7 @@ final class CheckpointRun implements AutoCloseable {
     private Manifest publish(
             GuestDefinition definition, Stored stored, PauseTimes pause, CaptureReport captured)
             throws VmckptException {
+        cancellation.check();
         progress.update("publish", 0, -1, "");
         Manifest manifest =
                 new Manifest(

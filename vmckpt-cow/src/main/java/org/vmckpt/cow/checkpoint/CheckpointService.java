@@ -16,9 +16,16 @@ public final class CheckpointService {
      */
     public static CheckpointReport checkpoint(CheckpointRequest request, ProgressListener progress)
             throws VmckptException {
+        return checkpoint(request, progress, new Cancellation());
+    }
+
+    /** The same, and another thread may end it early. */
+    public static CheckpointReport checkpoint(
+            CheckpointRequest request, ProgressListener progress, Cancellation cancellation)
+            throws VmckptException {
         try (GuestSession guest = GuestSession.open(request.qmpSocket());
                 StoreHold _ = request.store().hold();
-                CheckpointRun run = new CheckpointRun(guest, request, progress)) {
+                CheckpointRun run = new CheckpointRun(guest, request, progress, cancellation)) {
             return run.take();
         }
     }

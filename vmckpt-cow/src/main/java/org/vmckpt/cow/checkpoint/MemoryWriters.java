@@ -20,16 +20,23 @@ final class MemoryWriters implements PageSink, AutoCloseable {
     private final AtomicLong doneBytes = new AtomicLong();
     private final long totalBytes;
     private final ProgressListener progress;
+    private final Cancellation cancellation;
 
-    private MemoryWriters(List<RamRegion> regions, ProgressListener progress) {
+    private MemoryWriters(
+            List<RamRegion> regions, ProgressListener progress, Cancellation cancellation) {
         this.regions = regions;
         this.progress = progress;
+        this.cancellation = cancellation;
         this.totalBytes = regions.stream().mapToLong(RamRegion::sizeBytes).sum();
     }
 
-    static MemoryWriters open(Store store, List<RamRegion> regions, ProgressListener progress)
+    static MemoryWriters open(
+            Store store,
+            List<RamRegion> regions,
+            ProgressListener progress,
+            Cancellation cancellation)
             throws VmckptException {
-        MemoryWriters all = new MemoryWriters(regions, progress);
+        MemoryWriters all = new MemoryWriters(regions, progress, cancellation);
         try {
             for (RamRegion region : regions) {
                 all.writers.add(
@@ -45,6 +52,7 @@ final class MemoryWriters implements PageSink, AutoCloseable {
 
     @Override
     public void write(int region, long[] pages, int count, ByteBuffer data) throws VmckptException {
+        cancellation.check();
         writers.get(region).append(pages, count, data);
         advance(region, count);
     }
