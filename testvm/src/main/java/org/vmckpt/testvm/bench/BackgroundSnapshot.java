@@ -1,0 +1,44 @@
+package org.vmckpt.testvm.bench;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.testvm.TestGuest;
+
+/**
+ * QEMU's own snapshot of a running guest: memory only, and read by somebody who throws it away, so
+ * it never waits and is never durable.
+ */
+final class BackgroundSnapshot implements Contender {
+    private final Path folder;
+
+    BackgroundSnapshot(Path folder) {
+        this.folder = folder;
+    }
+
+    @Override
+    public String name() {
+        return "qemu background-snapshot";
+    }
+
+    @Override
+    public Measurement measure(TestGuest guest)
+            throws VmckptException, IOException, InterruptedException {
+        try (StreamSink sink = StreamSink.discarding(folder);
+                MigrationSession qemu =
+                        MigrationSession.open(
+                                guest.qmpSocket(), Set.of("events", "background-snapshot"))) {
+            qemu.migrate(sink.uri());
+            Instant completed = qemu.completedAt();
+            Instant resumed = qemu.resumedAt();
+            sink.awaitEnd();
+            return new Measurement(
+                    OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
+                    OptionalDouble.of(Millis.between(resumed, completed)),
+                    OptionalDouble.empty());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+package org.vmckpt.testvm.bench;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.testvm.TestGuest;
+
+/**
+ * Stops the guest, writes its memory to a file, and lets it go on as soon as QEMU has written the
+ * last byte; only then is the file synced.
+ */
+final class StopAndMigrate implements Contender {
+    private final Path folder;
+
+    StopAndMigrate(Path folder) {
+        this.folder = folder;
+    }
+
+    @Override
+    public String name() {
+        return "qemu stop-and-migrate";
+    }
+
+    @Override
+    public Measurement measure(TestGuest guest)
+            throws VmckptException, IOException, InterruptedException {
+        Path file = folder.resolve("migrated");
+        try (StreamSink sink = StreamSink.toFile(folder, file);
+                MigrationSession qemu =
+                        MigrationSession.open(guest.qmpSocket(), Set.of("events"))) {
+            long start = System.nanoTime();
+            save(qemu, sink.uri());
+            Instant resumed = qemu.resumedAt();
+            sink.awaitEnd();
+            sink.sync();
+            double durableMillis = (System.nanoTime() - start) / 1e6;
+            return new Measurement(
+                    OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
+                    OptionalDouble.empty(),
+                    OptionalDouble.of(durableMillis));
+        } finally {
+            Files.deleteIfExists(file);
+        }
+    }
+
+    private static void save(MigrationSession qemu, String uri) throws VmckptException {
+        qemu.stop();
+        qemu.migrate(uri);
+        qemu.completedAt();
+        qemu.cont();
+    }
+}

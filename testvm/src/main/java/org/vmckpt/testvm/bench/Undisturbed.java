@@ -1,0 +1,19 @@
+package org.vmckpt.testvm.bench;
+
+import org.vmckpt.testvm.TestGuest;
+
+/** Leaves the guest alone for a while: shows how long it stalls anyway on this machine. */
+final class Undisturbed implements Contender {
+    private static final long WHILE_MILLIS = 1500;
+
+    @Override
+    public String name() {
+        return "undisturbed";
+    }
+
+    @Override
+    public Measurement measure(TestGuest guest) throws InterruptedException {
+        Thread.sleep(WHILE_MILLIS);
+        return Measurement.NOTHING;
+    }
+}
