@@ -45,6 +45,11 @@ public final class QmpClient implements AutoCloseable {
 
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(30);
 
+    private static final String HELD_BY_ANOTHER =
+            "most likely another client (libvirt, a monitor shell, another vmckpt) holds it,"
+                    + " because QEMU serves one QMP client at a time; close that client or give the"
+                    + " guest a second QMP socket";
+
     private final Path socketPath;
     private final SocketChannel channel;
     private final Thread reader;
@@ -98,7 +103,17 @@ public final class QmpClient implements AutoCloseable {
         try {
             SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             try {
-                channel.connect(UnixDomainSocketAddress.of(socketPath));
+                // Blocking, it would wait without limit for room in the queue of a busy QEMU.
+                channel.configureBlocking(false);
+                if (!channel.connect(UnixDomainSocketAddress.of(socketPath))) {
+                    channel.close();
+                    throw new ConflictException(
+                            "connecting to QMP: "
+                                    + socketPath
+                                    + " has a full queue of connections that nobody takes: "
+                                    + HELD_BY_ANOTHER);
+                }
+                channel.configureBlocking(true);
                 return channel;
             } catch (IOException e) {
                 channel.close();
@@ -124,9 +139,8 @@ public final class QmpClient implements AutoCloseable {
                             + socketPath
                             + " accepted the connection but sent no greeting within "
                             + timeout.toMillis()
-                            + " ms; most likely another client (libvirt, a monitor shell, another"
-                            + " vmckpt) holds it, because QEMU serves one QMP client at a time:"
-                            + " close that client or give the guest a second QMP socket",
+                            + " ms: "
+                            + HELD_BY_ANOTHER,
                     e);
         } catch (ExecutionException e) {
             throw failure(e);

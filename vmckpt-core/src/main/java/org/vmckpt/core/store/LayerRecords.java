@@ -46,7 +46,6 @@ final class LayerRecords {
                             && FORMAT.equals(found.format())
                             && found.version() == VERSION
                             && file.equals(found.file())
-                            && !found.layers().isEmpty()
                             && found.layers().stream().allMatch(this::isPresent);
             return usable ? Optional.of(found.layers()) : Optional.empty();
         } catch (NoSuchFileException e) {

@@ -57,6 +57,7 @@ final class CheckpointRun implements AutoCloseable {
     private final Store store;
     private final ProgressListener progress;
     private final Cancellation cancellation;
+    private final PauseProbe probe;
     private final Deque<Step> steps = new ArrayDeque<>();
     private final List<String> warnings = new ArrayList<>();
 
@@ -71,13 +72,15 @@ final class CheckpointRun implements AutoCloseable {
             GuestSession guest,
             CheckpointRequest request,
             ProgressListener progress,
-            Cancellation cancellation) {
+            Cancellation cancellation,
+            PauseProbe probe) {
         this.qmp = guest.qmp();
         this.pid = guest.pid();
         this.request = request;
         this.store = request.store();
         this.progress = progress;
         this.cancellation = cancellation;
+        this.probe = probe;
     }
 
     CheckpointReport take() throws VmckptException {
@@ -105,7 +108,7 @@ final class CheckpointRun implements AutoCloseable {
         onFailure("disk overlays", () -> takeBack(fork, planned.get()));
         MemoryCapture capture =
                 keep("memory capture", MemoryCapture.prepare(attachment, budgetBytes, writers));
-        Pause pause = new Pause(qmp, guard, fork, capture, receiver);
+        Pause pause = new Pause(qmp, guard, fork, capture, receiver, probe);
         planned.set(pause);
         onFailure("pause", pause::ensureRunning);
         if (status == GuestStatus.RUNNING) {

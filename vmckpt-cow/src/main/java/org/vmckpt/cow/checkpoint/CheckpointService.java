@@ -23,9 +23,19 @@ public final class CheckpointService {
     public static CheckpointReport checkpoint(
             CheckpointRequest request, ProgressListener progress, Cancellation cancellation)
             throws VmckptException {
+        return checkpoint(request, progress, cancellation, PauseProbe.NONE);
+    }
+
+    static CheckpointReport checkpoint(
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation,
+            PauseProbe probe)
+            throws VmckptException {
         try (GuestSession guest = GuestSession.open(request.qmpSocket());
                 StoreHold _ = request.store().hold();
-                CheckpointRun run = new CheckpointRun(guest, request, progress, cancellation)) {
+                CheckpointRun run =
+                        new CheckpointRun(guest, request, progress, cancellation, probe)) {
             return run.take();
         }
     }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.StorageException;
@@ -16,42 +17,48 @@ import org.vmckpt.core.VmckptException;
 /**
  * Keeps two checkpoints of one guest apart, whatever store or QMP socket they use: byte number
  * <em>pid</em> of one lock file. The kernel releases it when we die.
+ *
+ * <p>The file stays open: closing any descriptor of it would drop all locks of this process.
  */
 final class GuestLock implements AutoCloseable {
-    private final FileChannel channel;
+    /** Guarded by the class. */
+    private static @Nullable FileChannel shared;
 
-    private GuestLock(FileChannel channel) {
-        this.channel = channel;
+    private final FileLock lock;
+
+    private GuestLock(FileLock lock) {
+        this.lock = lock;
     }
 
     static GuestLock acquire(long pid) throws VmckptException {
         Path file = RuntimeFolder.path().resolve("guests.lock");
-        FileChannel channel = open(file);
         try {
-            if (tryLock(channel, pid) == null) {
-                channel.close();
+            FileLock lock = tryLock(channel(file), pid);
+            if (lock == null) {
                 throw new ConflictException(
                         "checkpoint of the guest with QEMU pid "
                                 + pid
                                 + ": another checkpoint of it is being taken; wait until it ends");
             }
-            return new GuestLock(channel);
+            return new GuestLock(lock);
         } catch (IOException e) {
             throw new StorageException("locking " + file + ": " + e, e);
         }
     }
 
-    private static FileChannel open(Path file) throws StorageException {
-        try {
+    private static synchronized FileChannel channel(Path file) throws IOException {
+        FileChannel open = shared;
+        if (open == null || !open.isOpen()) {
             Files.createDirectories(file.getParent());
-            return FileChannel.open(
-                    file,
-                    java.util.Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-                    PosixFilePermissions.asFileAttribute(
-                            PosixFilePermissions.fromString("rw-------")));
-        } catch (IOException e) {
-            throw new StorageException("opening lock file " + file + ": " + e, e);
+            open =
+                    FileChannel.open(
+                            file,
+                            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                            PosixFilePermissions.asFileAttribute(
+                                    PosixFilePermissions.fromString("rw-------")));
+            shared = open;
         }
+        return open;
     }
 
     private static @Nullable FileLock tryLock(FileChannel channel, long pid) throws IOException {
@@ -65,7 +72,7 @@ final class GuestLock implements AutoCloseable {
     @Override
     public void close() {
         try {
-            channel.close();
+            lock.release();
         } catch (IOException e) {
             // The lock ends with the process at the latest, and nothing was written.
         }

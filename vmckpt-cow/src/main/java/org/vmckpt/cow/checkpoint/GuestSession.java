@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.linux.Errno;
 import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.UnixPeer;
 
@@ -17,26 +19,30 @@ record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements AutoClos
 
     static GuestSession open(Path qmpSocket) throws VmckptException {
         long pid = pidOf(qmpSocket);
+        requireQemu(pid, qmpSocket);
         GuestLock lock = GuestLock.acquire(pid);
         try {
-            QmpClient qmp = QmpClient.connect(qmpSocket, CONNECT_LIMIT);
-            try {
-                requireQemu(pid, qmpSocket);
-                return new GuestSession(pid, qmp, lock);
-            } catch (VmckptException e) {
-                qmp.close();
-                throw e;
-            }
+            return new GuestSession(pid, QmpClient.connect(qmpSocket, CONNECT_LIMIT), lock);
         } catch (VmckptException e) {
             lock.close();
             throw e;
         }
     }
 
-    private static long pidOf(Path qmpSocket) throws NotFoundException {
+    private static long pidOf(Path qmpSocket) throws VmckptException {
         try {
             return UnixPeer.pidOf(qmpSocket);
         } catch (ErrnoException e) {
+            if (e.errno() == Errno.EAGAIN) {
+                throw new ConflictException(
+                        "checkpoint over "
+                                + qmpSocket
+                                + ": QEMU has left other connections waiting there; most likely"
+                                + " another client holds the socket, because QEMU serves one QMP"
+                                + " client at a time; close that client or give the guest a second"
+                                + " QMP socket",
+                        e);
+            }
             throw new NotFoundException(
                     "checkpoint over "
                             + qmpSocket

@@ -37,6 +37,7 @@ final class Pause {
     private final OverlayFork fork;
     private final MemoryCapture capture;
     private final DeviceStateReceiver receiver;
+    private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
     private byte[] deviceStream = {};
@@ -46,12 +47,14 @@ final class Pause {
             Guard guard,
             OverlayFork fork,
             MemoryCapture capture,
-            DeviceStateReceiver receiver) {
+            DeviceStateReceiver receiver,
+            PauseProbe probe) {
         this.qmp = qmp;
         this.guard = guard;
         this.fork = fork;
         this.capture = capture;
         this.receiver = receiver;
+        this.probe = probe;
     }
 
     boolean forked() {
@@ -72,10 +75,12 @@ final class Pause {
             qmp.execute("stop", Json.MAPPER.createObjectNode(), STOP_LIMIT);
             long stopEnd = System.nanoTime();
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
+            probe.reached(PauseProbe.Moment.STOPPED);
             PauseTimes parts = takeStopped();
             long contStart = System.nanoTime();
             qmp.execute("cont");
             long contEnd = System.nanoTime();
+            probe.reached(PauseProbe.Moment.RESUMED);
             stoppedByUs = false;
             guard.resumed();
             Duration total =
@@ -113,9 +118,12 @@ final class Pause {
             fork.fork();
             forked = true;
             long forkEnd = System.nanoTime();
+            probe.reached(PauseProbe.Moment.FORKED);
             saveDevices();
             long devicesEnd = System.nanoTime();
+            probe.reached(PauseProbe.Moment.DEVICES_SAVED);
             long armEnd = join(armed);
+            probe.reached(PauseProbe.Moment.ARMED);
             return new PauseTimes(
                     0,
                     0,

@@ -3,6 +3,7 @@ package org.vmckpt.cow.definition;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.List;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest.GuestDefinition;
 import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
@@ -43,14 +45,14 @@ public final class GuestDefinitionReader {
                 qmp.execute("query-status").path("running").asBoolean());
     }
 
-    private static String binary(Path proc) throws NotFoundException {
+    private static String binary(Path proc) throws VmckptException {
         String target = link(proc.resolve("exe"));
         return target.endsWith(DELETED)
                 ? target.substring(0, target.length() - DELETED.length())
                 : target;
     }
 
-    private static String link(Path link) throws NotFoundException {
+    private static String link(Path link) throws VmckptException {
         try {
             return Files.readSymbolicLink(link).toString();
         } catch (IOException e) {
@@ -58,7 +60,7 @@ public final class GuestDefinitionReader {
         }
     }
 
-    private static List<String> arguments(Path proc) throws NotFoundException {
+    private static List<String> arguments(Path proc) throws VmckptException {
         Path file = proc.resolve("cmdline");
         try {
             return splitArguments(Files.readAllBytes(file));
@@ -67,9 +69,15 @@ public final class GuestDefinitionReader {
         }
     }
 
-    private static NotFoundException unreadable(Path path, IOException cause) {
+    private static VmckptException unreadable(Path path, IOException cause) {
+        if (cause instanceof AccessDeniedException) {
+            return new UnsupportedException(
+                    "reading the guest's definition: %s may not be read: vmckpt needs root, or CAP_SYS_PTRACE, to look into QEMU"
+                            .formatted(path),
+                    cause);
+        }
         return new NotFoundException(
-                "reading the guest's definition: cannot read %s (%s): check that QEMU runs and that this user may trace it"
+                "reading the guest's definition: cannot read %s (%s): check that QEMU runs"
                         .formatted(path, cause.getMessage()),
                 cause);
     }

@@ -2,7 +2,6 @@ package org.vmckpt.cow.guard;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
@@ -19,16 +18,19 @@ import org.vmckpt.core.VmckptException;
 /** Our end of the pipe to the guard process. */
 public final class Guard implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(30);
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
     private final Process process;
     private final OutputStream pipe;
+    private final BufferedReader answers;
     private final CompletableFuture<Boolean> ready;
 
     private Guard(Process process) {
         this.process = process;
         this.pipe = process.getOutputStream();
-        this.ready = CompletableFuture.supplyAsync(this::readReady, Thread::startVirtualThread);
+        this.answers = process.inputReader(StandardCharsets.UTF_8);
+        this.ready = expect(GuardMain.READY);
     }
 
     /**
@@ -81,47 +83,58 @@ public final class Guard implements AutoCloseable {
         }
     }
 
-    private boolean readReady() {
-        try {
-            BufferedReader in =
-                    new BufferedReader(
-                            new InputStreamReader(
-                                    process.getInputStream(), StandardCharsets.UTF_8));
-            return GuardMain.READY.equals(in.readLine());
-        } catch (IOException e) {
-            return false;
-        }
+    private CompletableFuture<Boolean> expect(String line) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return line.equals(answers.readLine());
+                    } catch (IOException e) {
+                        return false;
+                    }
+                },
+                Thread::startVirtualThread);
     }
 
     public void awaitReady() throws VmckptException {
-        boolean started;
-        try {
-            started = ready.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            started = false;
-        } catch (ExecutionException | TimeoutException e) {
-            started = false;
-        }
-        if (!started) {
+        if (!await(ready, START_LIMIT)) {
             throw new RefusedException(
                     "starting the guard process that would resume the guest if this one died: it"
                             + " did not come up; the guest was not paused");
         }
     }
 
+    private static boolean await(CompletableFuture<Boolean> answer, Duration limit) {
+        try {
+            return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException | TimeoutException e) {
+            return false;
+        }
+    }
+
     /**
-     * Says that the guest is about to be paused by us. Fails, before the pause, without a guard.
+     * Says that the guest is about to be paused by us, and waits until the guard has heard it.
+     * Fails, before the pause, when the guard is gone or does not run.
      */
     public void pausing() throws VmckptException {
         try {
+            CompletableFuture<Boolean> heard = expect(GuardMain.HEARD);
             send(GuardMain.PAUSED);
+            if (await(heard, ANSWER_LIMIT)) {
+                return;
+            }
         } catch (IOException e) {
-            throw new RefusedException(
-                    "the guard process that would resume the guest if this one died is gone; the"
-                            + " guest was not paused",
-                    e);
+            // A closed pipe is a guard that has ended.
         }
+        process.destroyForcibly();
+        throw new RefusedException(
+                "checkpoint: the guard process that would resume the guest if this one died ("
+                        + process.pid()
+                        + ") was killed or does not answer within "
+                        + ANSWER_LIMIT.toMillis()
+                        + " ms; the guest was not paused; take the checkpoint again");
     }
 
     /** Says that the guest runs again. */

@@ -33,6 +33,9 @@ public final class GuardMain {
 
     static final String READY = "ready";
 
+    /** The answer to {@link #PAUSED}. */
+    static final String HEARD = "heard";
+
     private static final long PATIENCE_NANOS = 60_000_000_000L;
     private static final long RETRY_NANOS = 2_000_000L;
 
@@ -53,6 +56,10 @@ public final class GuardMain {
         int state = RUNNING;
         for (int next = System.in.read(); next >= 0; next = System.in.read()) {
             state = next;
+            if (state == PAUSED) {
+                out.println(HEARD);
+                out.flush();
+            }
         }
         if (state != DONE) {
             guard.takeOver(state == PAUSED);

@@ -65,6 +65,7 @@ final class Abi {
     static final int AF_UNIX = 1;
     static final int SOCK_STREAM = 1;
     static final int SOCK_CLOEXEC = 0x80000;
+    static final int SOCK_NONBLOCK = 0x800;
     static final int SOL_SOCKET = 1;
     static final int SO_PEERCRED = 17;
     static final int SOCKADDR_UN_SIZE = 110;

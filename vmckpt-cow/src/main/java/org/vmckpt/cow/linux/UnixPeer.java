@@ -26,8 +26,9 @@ public final class UnixPeer implements AutoCloseable {
     /**
      * Connects and keeps the connection: QEMU's monitor then serves nobody else.
      *
-     * @throws ErrnoException ENOENT without such a socket, ECONNREFUSED when nobody listens, EINVAL
-     *     when the path is longer than the 107 bytes that a socket address has room for
+     * @throws ErrnoException ENOENT without such a socket, ECONNREFUSED when nobody listens, EAGAIN
+     *     when connections wait that the listener does not take, EINVAL when the path is longer
+     *     than the 107 bytes that a socket address has room for
      */
     public static UnixPeer connect(Path socket) throws ErrnoException {
         Syscalls syscalls = FfmSyscalls.INSTANCE;
@@ -35,7 +36,9 @@ public final class UnixPeer implements AutoCloseable {
         if (path.length >= Abi.SOCKADDR_UN_SIZE - Abi.SOCKADDR_UN_PATH) {
             throw new ErrnoException("connect", Errno.EINVAL, "too long path " + socket);
         }
-        long number = syscalls.socket(Abi.AF_UNIX, Abi.SOCK_STREAM | Abi.SOCK_CLOEXEC, 0);
+        // Blocking, connect would wait without limit for room in the queue of a busy listener.
+        int type = Abi.SOCK_STREAM | Abi.SOCK_CLOEXEC | Abi.SOCK_NONBLOCK;
+        long number = syscalls.socket(Abi.AF_UNIX, type, 0);
         Fd fd = new Fd(syscalls, (int) ErrnoException.check(number, "socket", "AF_UNIX"));
         try {
             connect(syscalls, fd, socket, path);

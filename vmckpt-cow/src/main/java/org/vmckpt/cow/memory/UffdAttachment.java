@@ -59,6 +59,11 @@ public final class UffdAttachment implements AutoCloseable {
         } catch (ErrnoException missing) {
             throw AttachFailure.ofOwnUserfaultfd(missing);
         }
+        requireSharedProtection(features);
+    }
+
+    /** Says what is missing in a kernel with these userfaultfd features. */
+    static void requireSharedProtection(long features) throws UnsupportedException {
         if (!Userfaultfd.protectsSharedMemory(features)) {
             throw new UnsupportedException(
                     "This kernel cannot write-protect shared memory (userfaultfd features are 0x%x,"

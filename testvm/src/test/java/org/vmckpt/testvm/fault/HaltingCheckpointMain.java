@@ -1,0 +1,55 @@
+package org.vmckpt.testvm.fault;
+
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
+
+/**
+ * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
+ * socket, store, and the start of a phase's or a moment's name; no name means not to halt. Says
+ * {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
+ */
+public final class HaltingCheckpointMain {
+    private final String haltAt;
+    private final AtomicBoolean halted = new AtomicBoolean();
+
+    private HaltingCheckpointMain(String haltAt) {
+        this.haltAt = haltAt;
+    }
+
+    public static void main(String[] arguments) throws VmckptException {
+        HaltingCheckpointMain main = new HaltingCheckpointMain(arguments[2]);
+        try (Store store = Store.openOrCreate(Path.of(arguments[1]))) {
+            CheckpointReport report =
+                    ProbedCheckpoint.take(
+                            CheckpointRequest.of(Path.of(arguments[0]), store),
+                            (phase, done, total, unit) -> main.pass(phase),
+                            main::pass);
+            say("done " + report.manifest().id());
+        } catch (VmckptException e) {
+            say("failed " + e.getClass().getSimpleName() + ": " + e.getMessage());
+        }
+    }
+
+    private void pass(String point) {
+        if (haltAt.isEmpty() || !point.startsWith(haltAt)) {
+            return;
+        }
+        if (halted.compareAndSet(false, true)) {
+            say("at " + point);
+        }
+        while (true) {
+            LockSupport.park();
+        }
+    }
+
+    private static void say(String line) {
+        System.out.println(line);
+        System.out.flush();
+    }
+}

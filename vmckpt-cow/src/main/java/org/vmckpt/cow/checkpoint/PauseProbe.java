@@ -1,0 +1,20 @@
+package org.vmckpt.cow.checkpoint;
+
+/**
+ * Is told how far a pause has come, while the guest stands still. For tests of what happens when
+ * somebody dies just there.
+ */
+interface PauseProbe {
+    PauseProbe NONE = moment -> {};
+
+    /** In this order, but for arming, which ends beside the others. */
+    enum Moment {
+        STOPPED,
+        FORKED,
+        DEVICES_SAVED,
+        ARMED,
+        RESUMED
+    }
+
+    void reached(Moment moment);
+}
