@@ -29,7 +29,8 @@ public final class Tracee {
         T run(Tracee tracee) throws ErrnoException;
     }
 
-    private static final long STOP_TIMEOUT_NANOS = 5_000_000_000L;
+    private static final long STOP_TIMEOUT_NANOS = 2_000_000_000L;
+    private static final int ATTEMPTS_TO_STOP = 3;
     private static final long POLL_NANOS = 20_000;
     private static final long RETRY_NANOS = 1_000_000;
     // A busy main loop passes through its ppoll many times in this many milliseconds.
@@ -67,6 +68,21 @@ public final class Tracee {
      *     it could not be stopped in time
      */
     public static <T> T run(long pid, Work<T> work) throws ErrnoException {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return runOnce(pid, work);
+            } catch (ErrnoException e) {
+                // The chosen thread may have ended, or sleep where no signal reaches it; the
+                // process may have others.
+                boolean passing = e.errno() == Errno.EBUSY || e.errno() == Errno.ESRCH;
+                if (!passing || attempt == ATTEMPTS_TO_STOP || !ProcessHandle.of(pid).isPresent()) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static <T> T runOnce(long pid, Work<T> work) throws ErrnoException {
         Outcome<T> outcome = new Outcome<>();
         Thread thread =
                 Thread.ofPlatform()
@@ -231,7 +247,7 @@ public final class Tracee {
             }
             LockSupport.parkNanos(POLL_NANOS);
         }
-        throw new ErrnoException("PTRACE_INTERRUPT", Errno.EBUSY, this + " within 5 s");
+        throw new ErrnoException("PTRACE_INTERRUPT", Errno.EBUSY, this + " within 2 s");
     }
 
     private int stopped(int status) throws ErrnoException {

@@ -23,6 +23,8 @@ public final class MemoryCapture implements AutoCloseable {
     public static final long MIN_BUDGET_BYTES = 16L * Slot.BYTES;
 
     private static final int MAX_WRITERS = 4;
+    // Each call locks QEMU's address space, and QEMU allocates memory while it saves its devices.
+    private static final long ARM_SLICE_BYTES = 8L << 20;
     private static final long ARM_RETRY_LIMIT_NANOS = 100_000_000L;
     // A discard punches its hole before its message comes; so late a message still counts.
     private static final long DISCARD_GRACE_NANOS = 20_000_000L;
@@ -160,9 +162,13 @@ public final class MemoryCapture implements AutoCloseable {
         armStartNanos = System.nanoTime();
         faults.discardsMatterNow();
         for (CaptureRegion region : state.regions) {
-            int result = protect(region);
-            if (result < 0) {
-                state.failCall("write-protecting memory", result);
+            for (long offset = 0; offset < region.sizeBytes(); offset += ARM_SLICE_BYTES) {
+                long sizeBytes = Math.min(ARM_SLICE_BYTES, region.sizeBytes() - offset);
+                int result = protect(region.address + offset, sizeBytes);
+                if (result < 0) {
+                    state.failCall("write-protecting memory", result);
+                    break;
+                }
             }
         }
         armEndNanos = System.nanoTime();
@@ -170,12 +176,12 @@ public final class MemoryCapture implements AutoCloseable {
     }
 
     /** A discard that began before the pause may still hold protection up; it ends by itself. */
-    private int protect(CaptureRegion region) {
-        int result = state.uffd.tryProtect(region.address, region.sizeBytes());
+    private int protect(long address, long sizeBytes) {
+        int result = state.uffd.tryProtect(address, sizeBytes);
         while (result == -Errno.EAGAIN
                 && System.nanoTime() - armStartNanos < ARM_RETRY_LIMIT_NANOS) {
             LockSupport.parkNanos(50_000);
-            result = state.uffd.tryProtect(region.address, region.sizeBytes());
+            result = state.uffd.tryProtect(address, sizeBytes);
         }
         return result;
     }
