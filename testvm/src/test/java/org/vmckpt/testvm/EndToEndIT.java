@@ -102,6 +102,8 @@ final class EndToEndIT {
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
             guest.console().awaitTick(8, SOON);
+            // Leaves an overlay, which the checkpoint of the stopped guest then folds.
+            checkpoint(guest, store);
             stop(guest);
             long blocksBefore = memoryBlocks(guest);
             Manifest manifest = checkpoint(guest, store).manifest();

@@ -20,6 +20,14 @@ public final class EventWaiter implements AutoCloseable {
         this.unsubscribe = unsubscribe;
     }
 
+    /**
+     * Whether it has come. An event that QEMU sent before the answer to a command has come when
+     * that command returns.
+     */
+    public boolean happened() {
+        return first.isDone() && !first.isCompletedExceptionally();
+    }
+
     /** The event, which may have come before this call. */
     public QmpEvent await(Duration timeout) throws VmckptException {
         try {

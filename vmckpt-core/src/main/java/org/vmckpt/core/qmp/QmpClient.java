@@ -309,6 +309,9 @@ public final class QmpClient implements AutoCloseable {
             breakDown(
                     new TransportException(
                             socketPath + ": the connection to QEMU broke: " + e.getMessage(), e));
+        } catch (RuntimeException | Error e) {
+            // A bug of a listener, or no memory: nobody may wait for answers that nobody reads.
+            breakDown(new TransportException(socketPath + ": reading from QEMU failed: " + e, e));
         }
     }
 

@@ -94,11 +94,11 @@ final class CheckpointRun implements AutoCloseable {
 
         DeviceStateReceiver receiver = keep("socket", DeviceStateReceiver.listen(pid));
         MigrationSetup migration = MigrationSetup.apply(qmp);
-        onFailure("migration capabilities", migration::undo);
+        onFailure("migration settings", migration::undo);
         Guard guard =
                 keep(
                         "guard",
-                        Guard.start(qmp.socketPath(), migration.undoLine(), receiver.folder()));
+                        Guard.start(qmp.socketPath(), migration.undoLines(), receiver.folder()));
         MemoryWriters writers =
                 keep("memory segments", MemoryWriters.open(store, memory, progress, cancellation));
         UffdAttachment attachment = keep("userfaultfd", UffdAttachment.attach(pid, memory));
@@ -110,7 +110,7 @@ final class CheckpointRun implements AutoCloseable {
                 keep("memory capture", MemoryCapture.prepare(attachment, budgetBytes, writers));
         Pause pause = new Pause(qmp, guard, fork, capture, receiver, probe);
         planned.set(pause);
-        onFailure("pause", pause::ensureRunning);
+        onFailure("pause", pause::takeBack);
         if (status == GuestStatus.RUNNING) {
             DiskLatency.requireBelow(request.drainTimeout(), qmp);
         }
@@ -121,13 +121,10 @@ final class CheckpointRun implements AutoCloseable {
 
         progress.update("pause", 0, -1, "");
         long pauseStart = System.nanoTime();
-        PauseTimes times =
-                status == GuestStatus.RUNNING
-                        ? pause.takeRunning(request.drainTimeout())
-                        : pause.takeStopped();
+        PauseTimes times = pause.take(status, request.drainTimeout());
         capture.start();
         if (status == GuestStatus.STOPPED) {
-            StoppedDisks.reactivate(qmp, disks, receiver.folder());
+            StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), receiver.folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }
         CaptureReport captured = awaitCapture(capture);

@@ -1,6 +1,5 @@
 package org.vmckpt.cow.checkpoint;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -12,10 +11,13 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
@@ -23,7 +25,7 @@ import org.vmckpt.core.VmckptException;
 /** A Unix socket to which QEMU writes one device stream; it is kept in memory. */
 final class DeviceStateReceiver implements AutoCloseable {
     /** Devices of real guests take 0.4 to 20 MB, video memory included. */
-    static final int LIMIT_BYTES = 96 << 20;
+    static final int LIMIT_BYTES = 64 << 20;
 
     private static final int BUFFER_BYTES = 1 << 20;
 
@@ -31,6 +33,7 @@ final class DeviceStateReceiver implements AutoCloseable {
     private final Path socket;
     private final ServerSocketChannel server;
     private final CompletableFuture<byte[]> received = new CompletableFuture<>();
+    private volatile @Nullable SocketChannel connection;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
 
     private DeviceStateReceiver(Path folder, Path socket, ServerSocketChannel server) {
@@ -71,25 +74,34 @@ final class DeviceStateReceiver implements AutoCloseable {
 
     private void receive() {
         try (SocketChannel channel = server.accept()) {
-            ByteArrayOutputStream stream = new ByteArrayOutputStream(BUFFER_BYTES);
-            byte[] copy = new byte[BUFFER_BYTES];
+            connection = channel;
+            List<byte[]> chunks = new ArrayList<>();
+            int size = 0;
             while (channel.read(buffer.clear()) >= 0) {
                 buffer.flip();
-                int count = buffer.remaining();
-                if (stream.size() + count > LIMIT_BYTES) {
+                byte[] chunk = new byte[buffer.remaining()];
+                buffer.get(chunk);
+                chunks.add(chunk);
+                size += chunk.length;
+                if (size > LIMIT_BYTES) {
                     throw new IOException(
                             "the device state is larger than "
                                     + LIMIT_BYTES
                                     + " bytes: the guest has more RAM outside its shared memory"
                                     + " backends");
                 }
-                buffer.get(copy, 0, count);
-                stream.write(copy, 0, count);
             }
-            received.complete(stream.toByteArray());
-        } catch (IOException e) {
+            received.complete(join(chunks, size));
+        } catch (Throwable e) {
+            // Also for want of memory: the guest stands still until this is known.
             received.completeExceptionally(e);
         }
+    }
+
+    private static byte[] join(List<byte[]> chunks, int sizeBytes) {
+        ByteBuffer all = ByteBuffer.allocate(sizeBytes);
+        chunks.forEach(all::put);
+        return all.array();
     }
 
     /** The whole stream, once QEMU has closed its end. */
@@ -114,6 +126,10 @@ final class DeviceStateReceiver implements AutoCloseable {
     public void close() {
         try {
             server.close();
+            SocketChannel open = connection;
+            if (open != null) {
+                open.close();
+            }
             Files.deleteIfExists(socket);
             Files.deleteIfExists(folder);
         } catch (IOException e) {

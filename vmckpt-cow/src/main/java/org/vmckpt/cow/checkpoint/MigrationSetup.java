@@ -33,16 +33,23 @@ final class MigrationSetup {
                     "wait-unplug");
 
     private final QmpClient qmp;
-    private final Map<String, Boolean> found;
 
-    private MigrationSetup(QmpClient qmp, Map<String, Boolean> found) {
+    /** A limit would stretch the pause: QEMU sleeps when it has sent as much as it allows. */
+    private static final long BANDWIDTH_BYTES_PER_SECOND = 64L << 30;
+
+    private final Map<String, Boolean> found;
+    private final long foundBandwidth;
+
+    private MigrationSetup(QmpClient qmp, Map<String, Boolean> found, long foundBandwidth) {
         this.qmp = qmp;
+        this.foundBandwidth = foundBandwidth;
         this.found = found;
     }
 
     static MigrationSetup apply(QmpClient qmp) throws VmckptException {
         refuseMigrationUnderWay(qmp);
-        refuseTls(qmp);
+        JsonNode parameters = qmp.execute("query-migrate-parameters");
+        refuseTls(qmp, parameters);
         Map<String, Boolean> found = new TreeMap<>();
         Map<String, Boolean> wanted = new TreeMap<>();
         for (JsonNode capability : qmp.execute("query-migrate-capabilities")) {
@@ -53,8 +60,10 @@ final class MigrationSetup {
                 wanted.put(name, !state);
             }
         }
-        MigrationSetup setup = new MigrationSetup(qmp, found);
+        MigrationSetup setup =
+                new MigrationSetup(qmp, found, parameters.path("max-bandwidth").asLong());
         setup.set(wanted);
+        qmp.execute("migrate-set-parameters", bandwidth(BANDWIDTH_BYTES_PER_SECOND));
         return setup;
     }
 
@@ -70,8 +79,8 @@ final class MigrationSetup {
         }
     }
 
-    private static void refuseTls(QmpClient qmp) throws VmckptException {
-        String credentials = qmp.execute("query-migrate-parameters").path("tls-creds").asText("");
+    private static void refuseTls(QmpClient qmp, JsonNode parameters) throws UnsupportedException {
+        String credentials = parameters.path("tls-creds").asText("");
         if (!credentials.isEmpty()) {
             throw new UnsupportedException(
                     "checkpoint over "
@@ -82,14 +91,21 @@ final class MigrationSetup {
         }
     }
 
-    /** The QMP line that puts the capabilities back; for the guard. */
-    String undoLine() {
-        ObjectNode line = Json.MAPPER.createObjectNode().put("execute", "migrate-set-capabilities");
-        line.set("arguments", arguments(found));
-        return line.toString();
+    /** The QMP commands, one a line, that put everything back; for the guard. */
+    String undoLines() {
+        ObjectNode line = Json.MAPPER.createObjectNode().put("execute", "migrate-set-parameters");
+        line.set("arguments", bandwidth(foundBandwidth));
+        if (found.isEmpty()) {
+            return line.toString();
+        }
+        ObjectNode second =
+                Json.MAPPER.createObjectNode().put("execute", "migrate-set-capabilities");
+        second.set("arguments", arguments(found));
+        return line + "\n" + second;
     }
 
     void undo() throws VmckptException {
+        qmp.execute("migrate-set-parameters", bandwidth(foundBandwidth));
         set(found);
     }
 
@@ -97,6 +113,10 @@ final class MigrationSetup {
         if (!states.isEmpty()) {
             qmp.execute("migrate-set-capabilities", arguments(states));
         }
+    }
+
+    private static ObjectNode bandwidth(long bytesPerSecond) {
+        return Json.MAPPER.createObjectNode().put("max-bandwidth", bytesPerSecond);
     }
 
     private static ObjectNode arguments(Map<String, Boolean> states) {

@@ -4,8 +4,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
@@ -29,8 +32,9 @@ final class Pause {
     private static final Duration STOP_LIMIT = Duration.ofMinutes(30);
 
     private static final Duration DEVICE_LIMIT = Duration.ofSeconds(20);
+    private static final Duration ARM_LIMIT = Duration.ofSeconds(60);
     private static final Duration CONT_LIMIT = Duration.ofSeconds(20);
-    private static final long CONT_RETRY_NANOS = 1_000_000L;
+    private static final long RETRY_NANOS = 1_000_000L;
 
     private final QmpClient qmp;
     private final Guard guard;
@@ -40,6 +44,7 @@ final class Pause {
     private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
+    private boolean migrating;
     private byte[] deviceStream = {};
 
     Pause(
@@ -65,35 +70,71 @@ final class Pause {
         return deviceStream;
     }
 
-    /** Pauses a running guest, takes the instant, and lets it run again. */
-    PauseTimes takeRunning(Duration drainLimit) throws VmckptException {
+    /**
+     * Takes the instant. A guest that ran goes on; one that was stopped stays so.
+     *
+     * @param expected what the guest was when the preparation began
+     */
+    PauseTimes take(GuestStatus expected, Duration drainLimit) throws VmckptException {
         try (EventWaiter stopped = qmp.waitFor("STOP event", event -> event.is("STOP"));
-                EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"))) {
-            guard.pausing();
-            stoppedByUs = true;
+                EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"));
+                EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
+            if (expected == GuestStatus.RUNNING) {
+                guard.pausing();
+                stoppedByUs = true;
+            }
             long start = System.nanoTime();
+            // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
             qmp.execute("stop", Json.MAPPER.createObjectNode(), STOP_LIMIT);
             long stopEnd = System.nanoTime();
+            requireExpected(expected, stopped.happened());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
-            PauseTimes parts = takeStopped();
-            long contStart = System.nanoTime();
-            qmp.execute("cont");
-            long contEnd = System.nanoTime();
-            probe.reached(PauseProbe.Moment.RESUMED);
+            PauseTimes parts = takeInstant(stopEnd - start);
+            if (resumed.happened() || reset.happened()) {
+                throw new RefusedException(
+                        "checkpoint: somebody else resumed or reset the guest while it was being"
+                                + " saved; take the checkpoint again");
+            }
+            return expected == GuestStatus.RUNNING ? goOn(parts, stopped, resumed) : parts;
+        }
+    }
+
+    private PauseTimes goOn(PauseTimes parts, EventWaiter stopped, EventWaiter resumed)
+            throws VmckptException {
+        long contStart = System.nanoTime();
+        qmp.execute("cont");
+        long contEnd = System.nanoTime();
+        probe.reached(PauseProbe.Moment.RESUMED);
+        stoppedByUs = false;
+        guard.resumed();
+        Duration total =
+                Duration.between(
+                        stopped.await(CONT_LIMIT).timestamp(),
+                        resumed.await(CONT_LIMIT).timestamp());
+        return new PauseTimes(
+                total.toNanos() / 1000,
+                parts.stopMicros(),
+                parts.forkMicros(),
+                parts.devicesMicros(),
+                parts.armMicros(),
+                micros(contStart, contEnd));
+    }
+
+    /** The guest may have changed while we prepared; whoever changed it meant it. */
+    private void requireExpected(GuestStatus expected, boolean stoppedNow) throws VmckptException {
+        if (expected == GuestStatus.RUNNING && !stoppedNow) {
             stoppedByUs = false;
             guard.resumed();
-            Duration total =
-                    Duration.between(
-                            stopped.await(CONT_LIMIT).timestamp(),
-                            resumed.await(CONT_LIMIT).timestamp());
-            return new PauseTimes(
-                    total.toNanos() / 1000,
-                    micros(start, stopEnd),
-                    parts.forkMicros(),
-                    parts.devicesMicros(),
-                    parts.armMicros(),
-                    micros(contStart, contEnd));
+            throw new RefusedException(
+                    "checkpoint: the guest was stopped by somebody else, or by an error, while the"
+                            + " checkpoint was prepared; it was left so; look at its status");
+        }
+        if (expected == GuestStatus.STOPPED && stoppedNow) {
+            stoppedByUs = true;
+            throw new RefusedException(
+                    "checkpoint: the guest was started by somebody else while the checkpoint was"
+                            + " prepared; it runs on; take the checkpoint again");
         }
     }
 
@@ -110,8 +151,7 @@ final class Pause {
         }
     }
 
-    /** Takes the instant of a guest that stands still, and leaves it so. */
-    PauseTimes takeStopped() throws VmckptException {
+    private PauseTimes takeInstant(long stopNanos) throws VmckptException {
         long start = System.nanoTime();
         CompletableFuture<Long> armed = armBeside();
         try {
@@ -126,7 +166,7 @@ final class Pause {
             probe.reached(PauseProbe.Moment.ARMED);
             return new PauseTimes(
                     0,
-                    0,
+                    stopNanos / 1000,
                     micros(start, forkEnd),
                     micros(forkEnd, devicesEnd),
                     micros(start, armEnd),
@@ -146,7 +186,8 @@ final class Pause {
                     try {
                         capture.arm();
                         armed.complete(System.nanoTime());
-                    } catch (VmckptException | RuntimeException e) {
+                    } catch (Throwable e) {
+                        // Also for want of memory: the guest stands still until this is known.
                         armed.completeExceptionally(e);
                     }
                 });
@@ -155,12 +196,16 @@ final class Pause {
 
     private static long join(CompletableFuture<Long> armed) throws VmckptException {
         try {
-            return armed.get();
+            return armed.get(ARM_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof VmckptException known) {
                 throw known;
             }
             throw new IllegalStateException(e);
+        } catch (TimeoutException e) {
+            throw new TransportException(
+                    "checkpoint: memory was not protected within " + ARM_LIMIT.toMillis() + " ms",
+                    e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RefusedException(
@@ -176,6 +221,7 @@ final class Pause {
                                 event.is("MIGRATION")
                                         && isFinal(event.data().path("status").asText()))) {
             ObjectNode arguments = Json.MAPPER.createObjectNode().put("uri", receiver.uri());
+            migrating = true;
             qmp.execute("migrate", arguments);
             String status = ended.await(DEVICE_LIMIT).data().path("status").asText();
             if (!status.equals("completed")) {
@@ -187,7 +233,9 @@ final class Pause {
                                         .path("error-desc")
                                         .asText("no reason given"));
             }
+            // Its end comes after the event, and only then does QEMU take a cont.
             deviceStream = receiver.await(DEVICE_LIMIT);
+            migrating = false;
         }
     }
 
@@ -195,24 +243,42 @@ final class Pause {
         return status.equals("completed") || status.equals("failed") || status.equals("cancelled");
     }
 
-    /** After a failure: if the guest stands still because of us, it goes on. */
-    void ensureRunning() throws VmckptException {
+    /** After a failure: no migration of ours goes on, and a guest that we stopped runs. */
+    void takeBack() throws VmckptException {
+        if (migrating) {
+            cancelMigration();
+        }
         long start = System.nanoTime();
         while (stoppedByUs) {
             try {
                 qmp.execute("cont");
                 stoppedByUs = false;
                 guard.resumed();
-            } catch (VmckptException e) {
-                if (System.nanoTime() - start > CONT_LIMIT.toNanos()
-                        || e instanceof TransportException) {
+            } catch (ProtocolException e) {
+                // Refused while a migration ends. A broken connection is the guard's to mend.
+                if (System.nanoTime() - start > CONT_LIMIT.toNanos()) {
                     throw e;
                 }
-                // QEMU refuses cont until the migration that we gave up has ended.
-                qmp.execute("migrate_cancel");
-                LockSupport.parkNanos(CONT_RETRY_NANOS);
+                LockSupport.parkNanos(RETRY_NANOS);
             }
         }
+    }
+
+    /** Else it would stop the guest again when it ends. */
+    private void cancelMigration() throws VmckptException {
+        long start = System.nanoTime();
+        qmp.execute("migrate_cancel");
+        while (!isOver(qmp.execute("query-migrate").path("status").asText("none"))) {
+            if (System.nanoTime() - start > CONT_LIMIT.toNanos()) {
+                return;
+            }
+            LockSupport.parkNanos(RETRY_NANOS);
+        }
+        migrating = false;
+    }
+
+    private static boolean isOver(String status) {
+        return isFinal(status) || status.equals("none");
     }
 
     private static long micros(long startNanos, long endNanos) {

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.disk.GuestDisk;
@@ -19,6 +20,11 @@ import org.vmckpt.cow.disk.GuestDisk;
 final class StoppedDisks {
     private StoppedDisks() {}
 
+    /**
+     * Activates disks and all below them.
+     *
+     * @param disks as they are now: after the fork, with the new overlays on top
+     */
     static void reactivate(QmpClient qmp, List<GuestDisk> disks, Path folder)
             throws VmckptException {
         if (disks.isEmpty()) {
@@ -29,7 +35,7 @@ final class StoppedDisks {
                 .put("type", "unix")
                 .putObject("data")
                 .put("path", folder.resolve("nbd.sock").toString());
-        qmp.execute("nbd-server-start", start);
+        boolean startedByUs = start(qmp, start);
         List<String> exports = new ArrayList<>();
         try {
             for (GuestDisk disk : disks) {
@@ -47,7 +53,19 @@ final class StoppedDisks {
             for (String id : exports) {
                 qmp.execute("block-export-del", Json.MAPPER.createObjectNode().put("id", id));
             }
-            qmp.execute("nbd-server-stop");
+            if (startedByUs) {
+                qmp.execute("nbd-server-stop");
+            }
+        }
+    }
+
+    /** False when the guest has an NBD server already, which then serves us too. */
+    private static boolean start(QmpClient qmp, ObjectNode arguments) throws VmckptException {
+        try {
+            qmp.execute("nbd-server-start", arguments);
+            return true;
+        } catch (ProtocolException e) {
+            return false;
         }
     }
 }

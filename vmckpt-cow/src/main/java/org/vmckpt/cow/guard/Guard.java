@@ -26,6 +26,8 @@ public final class Guard implements AutoCloseable {
     private final BufferedReader answers;
     private final CompletableFuture<Boolean> ready;
 
+    private int lastSent = GuardMain.RUNNING;
+
     private Guard(Process process) {
         this.process = process;
         this.pipe = process.getOutputStream();
@@ -37,10 +39,11 @@ public final class Guard implements AutoCloseable {
      * Starts the process, in a session of its own so that no signal to ours reaches it. It is of
      * use only after {@link #awaitReady}.
      *
-     * @param undoLine QMP command that puts the guest's migration capabilities back
+     * @param undoLines QMP commands, one a line, that put the guest's migration settings back
      * @param folder holds temporary sockets; the guard removes it if we cannot
      */
-    public static Guard start(Path qmpSocket, String undoLine, Path folder) throws VmckptException {
+    public static Guard start(Path qmpSocket, String undoLines, Path folder)
+            throws VmckptException {
         List<String> command =
                 List.of(
                         "setsid",
@@ -53,7 +56,7 @@ public final class Guard implements AutoCloseable {
                         ownClassPath(),
                         GuardMain.class.getName(),
                         qmpSocket.toAbsolutePath().toString(),
-                        undoLine,
+                        undoLines,
                         folder.toString());
         try {
             return new Guard(
@@ -147,13 +150,22 @@ public final class Guard implements AutoCloseable {
     }
 
     private void send(int state) throws IOException {
+        lastSent = state;
         pipe.write(state);
         pipe.flush();
     }
 
+    /**
+     * Ends the guard. If the guest was paused by us and is not known to run again, the guard is
+     * left to it instead: it takes over as soon as our connection to QEMU is closed.
+     */
     @Override
     public void close() {
         try {
+            if (lastSent == GuardMain.PAUSED) {
+                pipe.close();
+                return;
+            }
             send(GuardMain.DONE);
             pipe.close();
             if (!process.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {

@@ -17,9 +17,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guard's program. Arguments: the QMP socket, the QMP line that puts migration capabilities
- * back, and a folder of temporary sockets to remove. It reads one byte a change from standard input
- * and depends on the JDK alone, so that it starts quickly and stays small.
+ * The guard's program. Arguments: the QMP socket, the QMP lines that put migration settings back,
+ * and a folder of temporary sockets to remove. It reads one byte a change from standard input and
+ * depends on the JDK alone, so that it starts quickly and stays small.
  */
 public final class GuardMain {
     /** From now on the guest stands still because of us. */
@@ -40,11 +40,11 @@ public final class GuardMain {
     private static final long RETRY_NANOS = 2_000_000L;
 
     private final Path socket;
-    private final String undoLine;
+    private final String undoLines;
 
-    private GuardMain(Path socket, String undoLine) {
+    private GuardMain(Path socket, String undoLines) {
         this.socket = socket;
-        this.undoLine = undoLine;
+        this.undoLines = undoLines;
     }
 
     public static void main(String[] arguments) throws IOException {
@@ -73,7 +73,7 @@ public final class GuardMain {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(practice));
             Thread peer = Thread.ofPlatform().daemon().start(() -> answer(server));
-            new GuardMain(practice, undoLine).attempt(true);
+            new GuardMain(practice, undoLines).attempt(true);
             peer.join();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -85,7 +85,7 @@ public final class GuardMain {
     private static void answer(ServerSocketChannel server) {
         try (SocketChannel peer = server.accept()) {
             String greeting = "{\"QMP\": {}}\n";
-            String answers = "{\"return\": {}}\n".repeat(5);
+            String answers = "{\"return\": {}}\n".repeat(8);
             peer.write(ByteBuffer.wrap((greeting + answers).getBytes(StandardCharsets.UTF_8)));
             while (peer.read(ByteBuffer.allocate(1024)) >= 0) {
                 // Whatever it asks was answered beforehand.
@@ -122,8 +122,16 @@ public final class GuardMain {
             boolean ready = call(channel, in, "{\"execute\": \"qmp_capabilities\"}");
             boolean resumed = !resume || resume(channel, in);
             // Fails while a migration ends; then the next attempt does it.
-            return ready && resumed && call(channel, in, undoLine);
+            return ready && resumed && undo(channel, in);
         }
+    }
+
+    private boolean undo(SocketChannel channel, BufferedReader in) throws IOException {
+        boolean undone = true;
+        for (String line : undoLines.lines().toList()) {
+            undone &= call(channel, in, line);
+        }
+        return undone;
     }
 
     /** A migration that lost its reader ends by itself; until then QEMU refuses cont. */

@@ -50,7 +50,11 @@ final class CaptureState {
         liftAll();
     }
 
-    private void liftAll() {
+    /**
+     * Lifts all protection and ends the watch over memory: a discard no longer waits for a reader
+     * of its message. The threads go on.
+     */
+    void liftAll() {
         for (CaptureRegion region : regions) {
             // Only what we registered: older kernels would end another userfaultfd's watch too.
             if (!region.registered.getAndSet(false)) {

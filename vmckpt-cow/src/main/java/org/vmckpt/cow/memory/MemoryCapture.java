@@ -2,6 +2,7 @@ package org.vmckpt.cow.memory;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
@@ -28,6 +29,7 @@ public final class MemoryCapture implements AutoCloseable {
     private static final long ARM_RETRY_LIMIT_NANOS = 100_000_000L;
     // A discard punches its hole before its message comes; so late a message still counts.
     private static final long DISCARD_GRACE_NANOS = 20_000_000L;
+    private static final long LAST_MESSAGE_MILLIS = 5;
     private static final long JOIN_PATIENCE_MILLIS = 10_000;
 
     private final CaptureState state;
@@ -161,18 +163,63 @@ public final class MemoryCapture implements AutoCloseable {
     public void arm() throws VmckptException {
         armStartNanos = System.nanoTime();
         faults.discardsMatterNow();
-        for (CaptureRegion region : state.regions) {
-            for (long offset = 0; offset < region.sizeBytes(); offset += ARM_SLICE_BYTES) {
-                long sizeBytes = Math.min(ARM_SLICE_BYTES, region.sizeBytes() - offset);
-                int result = protect(region.address + offset, sizeBytes);
-                if (result < 0) {
-                    state.failCall("write-protecting memory", result);
-                    break;
-                }
-            }
-        }
+        // The guest stands still, so a second core is free.
+        AtomicInteger nextSlice = new AtomicInteger();
+        Thread second =
+                Thread.ofPlatform().name("vmckpt-arm-2").start(() -> protectSlices(nextSlice));
+        protectSlices(nextSlice);
+        joinArming(second);
         armEndNanos = System.nanoTime();
         state.check();
+    }
+
+    /** Takes one slice after another, of all regions, until none is left. */
+    private void protectSlices(AtomicInteger nextSlice) {
+        for (int slice = nextSlice.getAndIncrement(); ; slice = nextSlice.getAndIncrement()) {
+            int left = slice;
+            CaptureRegion found = null;
+            for (CaptureRegion region : state.regions) {
+                int slices = sliceCount(region);
+                if (left < slices) {
+                    found = region;
+                    break;
+                }
+                left -= slices;
+            }
+            if (found == null || !protectSlice(found, left)) {
+                return;
+            }
+        }
+    }
+
+    private static int sliceCount(CaptureRegion region) {
+        return Math.toIntExact((region.sizeBytes() + ARM_SLICE_BYTES - 1) / ARM_SLICE_BYTES);
+    }
+
+    private boolean protectSlice(CaptureRegion region, int slice) {
+        long offset = slice * ARM_SLICE_BYTES;
+        int result =
+                protect(
+                        region.address + offset,
+                        Math.min(ARM_SLICE_BYTES, region.sizeBytes() - offset));
+        if (result < 0) {
+            state.failCall("write-protecting memory", result);
+        }
+        return result >= 0;
+    }
+
+    private static void joinArming(Thread second) {
+        boolean interrupted = false;
+        while (second.isAlive()) {
+            try {
+                second.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** A discard that began before the pause may still hold protection up; it ends by itself. */
@@ -204,6 +251,9 @@ public final class MemoryCapture implements AutoCloseable {
         if (left > 0) {
             Thread.sleep(left / 1_000_000, (int) (left % 1_000_000));
         }
+        // While somebody still reads their messages: after that a discard would wait for ever.
+        state.liftAll();
+        Thread.sleep(LAST_MESSAGE_MILLIS);
         state.stopFaults.set();
         faultThread.join();
         state.check();
