@@ -24,6 +24,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.ReleaseService;
 import org.vmckpt.cow.disk.DiskMaterializer;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.RamRegion;
@@ -272,6 +273,28 @@ final class EndToEndIT {
                 assertThat(restored.console().verify(SOON).errors()).isZero();
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    @Test
+    void releasedGuestWritesToItsOwnFilesAgain() throws Exception {
+        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitBoot();
+            checkpoint(guest, store);
+            assertThat(overlays(guest.folder())).hasSize(2);
+            assertThat(ReleaseService.release(guest.qmpSocket(), ProgressListener.none()))
+                    .isEqualTo(2);
+            assertThat(overlays(guest.folder())).isEmpty();
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            requireCleanImages(guest.folder());
+            Manifest manifest = checkpoint(guest, store).manifest();
+            try (RestoredGuest restored =
+                    RestoredGuest.restore(
+                            store, manifest, guest.folder(), folder.resolve("restored"), false)) {
+                restored.console().awaitAnyTick(SOON);
+                assertThat(restored.console().verify(SOON).errors()).isZero();
+            }
         }
     }
 

@@ -59,6 +59,7 @@ public final class Vmckpt implements Runnable {
                 .addSubcommand(new ExportCommand(session))
                 .addSubcommand(new ImportCommand(session))
                 .addSubcommand(new RemoveCommand(session))
+                .addSubcommand(new ReleaseCommand(session))
                 .addSubcommand(new CleanCommand(session))
                 .addSubcommand(new CompletionCommand(session));
         top.setExecutionStrategy(parsed -> {

@@ -2,7 +2,6 @@ package org.vmckpt.cow.disk;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.CheckpointId;
@@ -20,8 +19,6 @@ import org.vmckpt.core.qmp.QmpClient;
  * <p>States: prepared, then either abandoned or forked, then possibly reverted.
  */
 public final class OverlayFork {
-    private static final Duration REVERT_LIMIT = Duration.ofMinutes(10);
-
     private final QmpClient qmp;
     private final CheckpointId checkpoint;
     private final List<Overlay> overlays = new ArrayList<>();
@@ -130,23 +127,8 @@ public final class OverlayFork {
     }
 
     private void revert(Overlay overlay, ProgressListener progress) throws VmckptException {
-        String job = BlockJobs.ID_PREFIX + "revert-" + overlay.node();
-        ObjectNode arguments =
-                Json.MAPPER
-                        .createObjectNode()
-                        .put("job-id", job)
-                        .put("device", overlay.node())
-                        .put("base-node", overlay.disk().active().nodeName())
-                        .put("auto-dismiss", false);
-        qmp.execute("block-commit", arguments);
-        try {
-            BlockJobs.await(qmp, job, REVERT_LIMIT, "take back overlay", progress);
-        } catch (VmckptException e) {
-            BlockJobs.settleAfter(qmp, job, e);
-            throw e;
-        }
+        ActiveFold.run(qmp, overlay.node(), overlay.disk().active(), progress);
         overlay.removeNodes(qmp);
-        FileSync.file(overlay.disk().active().hostPath());
         overlay.deleteFile();
     }
 

@@ -1,0 +1,57 @@
+package org.vmckpt.cli;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.ReleaseService;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** Gives a guest its own disk files back. */
+@Command(
+        name = "release",
+        header = "Fold a guest's disks back into its own files.",
+        description = {
+            "%nAfter a checkpoint the guest writes to an overlay beside each disk file. This folds"
+                    + " the overlays into the files that the guest was started with, while it runs,"
+                    + " and deletes them. Do it before a guest is shut down that will be started"
+                    + " again with its old arguments; else what it wrote since the last checkpoint"
+                    + " stays behind in the overlays. Checkpoints in the store are not touched; the"
+                    + " next one copies the disks anew.%n"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {"  vmckpt release qmp:/run/vm1/qmp.sock"})
+final class ReleaseCommand implements Callable<Integer> {
+    private final Session session;
+
+    @Parameters(
+            paramLabel = "GUEST",
+            converter = GuestReference.Converter.class,
+            description = GuestReference.DESCRIPTION)
+    private GuestReference guest = new GuestReference(Path.of(""));
+
+    ReleaseCommand(Session session) {
+        this.session = session;
+    }
+
+    @Override
+    public Integer call() throws VmckptException {
+        int released = release();
+        session.printResult(
+                Map.of("releasedOverlays", released), out -> out.println(describe(released)));
+        return ExitCode.OK.number();
+    }
+
+    private int release() throws VmckptException {
+        try (ProgressDisplay progress = session.progress()) {
+            return ReleaseService.release(guest.qmpSocket(), progress);
+        }
+    }
+
+    private static String describe(int released) {
+        return released == 0
+                ? "The guest's disks have no overlay of vmckpt."
+                : released + " overlays folded; the guest writes to its own disk files again.";
+    }
+}
