@@ -43,9 +43,7 @@ final class Restoration {
     static RestoreReport run(RestoreRequest request, RestorePlan plan, ProgressListener progress)
             throws VmckptException {
         try (Workspace workspace = new Workspace()) {
-            RestoreReport report = new Restoration(request, plan, progress, workspace).run();
-            workspace.complete();
-            return report;
+            return new Restoration(request, plan, progress, workspace).run();
         }
     }
 
@@ -66,8 +64,11 @@ final class Restoration {
                         plan.workingDirectory(),
                         logPath)) {
             RestoreReport report = bringUp(qemu, devices, disksMillis, watch);
-            qemu.release();
             recordBases();
+            // In this order: what ends us in between may leave files without a QEMU, but never a
+            // QEMU without its files.
+            workspace.complete();
+            qemu.release();
             return report;
         }
     }

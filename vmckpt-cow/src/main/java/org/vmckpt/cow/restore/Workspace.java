@@ -19,8 +19,8 @@ import org.vmckpt.core.StorageException;
  */
 final class Workspace implements AutoCloseable {
     private final Deque<Path> created = new ConcurrentLinkedDeque<>();
-    private final Thread cleaner = new Thread(this::deleteAll, "remove-half-restored-files");
-    private boolean completed;
+    private final Thread cleaner = new Thread(this::undoUnlessCompleted, "remove-half-restored-files");
+    private volatile boolean completed;
 
     Workspace() {
         Runtime.getRuntime().addShutdownHook(cleaner);
@@ -64,13 +64,14 @@ final class Workspace implements AutoCloseable {
         } catch (IllegalStateException e) {
             // This process is ending, and the cleaner is at work: two of them do no harm.
         }
-        if (!completed) {
-            deleteAll();
-        }
+        undoUnlessCompleted();
     }
 
-    private void deleteAll() {
-        created.forEach(Workspace::delete);
+    /** Also run by the shutdown hook, which stays registered for a while after completion. */
+    void undoUnlessCompleted() {
+        if (!completed) {
+            created.forEach(Workspace::delete);
+        }
     }
 
     private static void delete(Path path) {
