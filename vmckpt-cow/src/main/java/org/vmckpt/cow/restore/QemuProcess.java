@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,9 @@ final class QemuProcess implements AutoCloseable {
     /** A killed process is gone within milliseconds; this bounds one stuck in the kernel. */
     private static final int KILL_SECONDS = 10;
 
+    /** What QEMU creates, such as a memory file or a serial log, holds the guest's data. */
+    private static final String START_WITH_PRIVATE_FILES = "umask 077 && exec \"$@\"";
+
     private final Process process;
     private final Path logPath;
     private final Thread killer;
@@ -42,15 +46,18 @@ final class QemuProcess implements AutoCloseable {
     static QemuProcess start(
             Path binary, List<String> arguments, Path workingDirectory, Path logPath)
             throws StorageException {
-        List<String> command = new ArrayList<>(List.of("setsid", binary.toString()));
+        List<String> command =
+                new ArrayList<>(List.of("setsid", "sh", "-c", START_WITH_PRIVATE_FILES, "sh"));
+        command.add(binary.toString());
         command.addAll(arguments);
         try {
+            createLog(logPath);
             Process process =
                     new ProcessBuilder(command)
                             .directory(workingDirectory.toFile())
                             .redirectInput(Path.of("/dev/null").toFile())
                             .redirectErrorStream(true)
-                            .redirectOutput(logPath.toFile())
+                            .redirectOutput(ProcessBuilder.Redirect.appendTo(logPath.toFile()))
                             .start();
             return new QemuProcess(process, logPath);
         } catch (IOException e) {
@@ -61,7 +68,14 @@ final class QemuProcess implements AutoCloseable {
         }
     }
 
-    /** setsid makes a session and becomes QEMU: no process lies in between. */
+    /** The guest's console may go there: nobody else may read it. */
+    private static void createLog(Path logPath) throws IOException {
+        Files.createFile(
+                logPath,
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    }
+
+    /** setsid makes a session, then becomes the shell and QEMU: no process lies in between. */
     long pid() {
         return process.pid();
     }

@@ -94,6 +94,10 @@ class RestoreIT {
                     awaitCountersAfter(report.pid(), qmp, saved);
                 }
                 assertDisk(report.disks().getFirst());
+                assertThat(
+                                PosixFilePermissions.toString(
+                                        Files.getPosixFilePermissions(report.logPath())))
+                        .isEqualTo("rw-------");
             }
         }
     }
@@ -307,7 +311,13 @@ class RestoreIT {
             RestoreReport report = restore(request.withPaused(true));
             assertThat(Files.readAllBytes(moved.resolve("ram"))).isEqualTo(guest.memory());
             assertThat(moved.resolve("pid")).content().startsWith(Long.toString(report.pid()));
-            assertThat(moved.resolve("serial")).exists();
+            for (String file : List.of("ram", "serial", "pid")) {
+                assertThat(
+                                PosixFilePermissions.toString(
+                                        Files.getPosixFilePermissions(moved.resolve(file))))
+                        .as("%s may hold the guest's data", file)
+                        .isEqualTo("rw-------");
+            }
         }
     }
 

@@ -31,6 +31,20 @@ class WorkspaceTest {
     }
 
     @Test
+    void aFolderThatWasThereIsClosedToOthersUnlessTheRestoreFails()
+            throws StorageException, IOException {
+        Path folder = Files.createDirectory(host.resolve("disks"));
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-x--x"));
+        try (Workspace workspace = new Workspace()) {
+            workspace.createFolder(folder);
+            assertThat(Files.getPosixFilePermissions(folder))
+                    .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+        }
+        assertThat(Files.getPosixFilePermissions(folder))
+                .isEqualTo(PosixFilePermissions.fromString("rwxr-x--x"));
+    }
+
+    @Test
     void aCompletedRestoreStays() throws StorageException {
         Path folder = host.resolve("disks");
         try (Workspace workspace = new Workspace()) {
