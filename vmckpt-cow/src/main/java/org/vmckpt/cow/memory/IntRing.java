@@ -2,6 +2,7 @@ package org.vmckpt.cow.memory;
 
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A bounded queue of small numbers for any number of threads that takes no lock and allocates
@@ -12,6 +13,8 @@ import java.util.concurrent.atomic.AtomicLongArray;
  */
 final class IntRing {
     static final int NONE = -1;
+
+    private static final long NAP_NANOS = 1_000;
 
     private final int mask;
     private final AtomicLongArray turns;
@@ -29,7 +32,10 @@ final class IntRing {
         }
     }
 
-    /** Adds a value; false when the ring is full. */
+    /**
+     * Adds a value; false when the ring is full. A cell whose value was taken by a thread that has
+     * not come to say so counts as free: it is waited for.
+     */
     boolean offer(int value) {
         while (true) {
             long position = tail.get();
@@ -40,7 +46,11 @@ final class IntRing {
                 turns.set(cell, position + 1);
                 return true;
             } else if (difference < 0) {
-                return false;
+                if (position - head.get() > mask) {
+                    return false;
+                }
+                // Not a busy wait: the other thread may need this processor to go on.
+                LockSupport.parkNanos(NAP_NANOS);
             }
         }
     }

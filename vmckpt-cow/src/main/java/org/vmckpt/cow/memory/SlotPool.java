@@ -71,9 +71,7 @@ final class SlotPool implements AutoCloseable {
     }
 
     void submit(Slot slot) {
-        if (!full.offer(slot.index)) {
-            throw new IllegalStateException("More slots than the pool has");
-        }
+        put(full, slot);
     }
 
     /** The next full slot at once, or null. */
@@ -83,7 +81,14 @@ final class SlotPool implements AutoCloseable {
     }
 
     void release(Slot slot) {
-        free.offer(slot.index);
+        put(free, slot);
+    }
+
+    /** Each ring has room for all slots. */
+    private static void put(IntRing ring, Slot slot) {
+        if (!ring.offer(slot.index)) {
+            throw new IllegalStateException("More slots than the pool has");
+        }
     }
 
     @Override

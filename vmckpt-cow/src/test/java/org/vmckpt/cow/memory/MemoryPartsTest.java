@@ -114,6 +114,33 @@ class MemoryPartsTest {
     }
 
     @Test
+    void ringWithRoomForEachValueNeverLooksFull() throws Exception {
+        int rounds = 1_000_000;
+        IntRing ring = new IntRing(2);
+        ring.offer(0);
+        ring.offer(1);
+        AtomicIntegerArray refused = new AtomicIntegerArray(1);
+        List<Thread> threads = new ArrayList<>();
+        for (int t = 0; t < 4; t++) {
+            threads.add(
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                for (int i = 0; i < rounds; i++) {
+                                    int value = ring.poll();
+                                    if (value != IntRing.NONE && !ring.offer(value)) {
+                                        refused.incrementAndGet(0);
+                                    }
+                                }
+                            }));
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertThat(refused.get(0)).isZero();
+        assertThat(ring.size()).isEqualTo(2);
+    }
+
+    @Test
     void ringGivesEachValueToOneOfManyThreads() throws Exception {
         int values = 100_000;
         IntRing ring = new IntRing(64);
