@@ -29,7 +29,11 @@ final class LayerRecords {
     }
 
     private record LayerRecord(
-            String format, int version, FileIdentity file, List<SegmentName> layers) {
+            String format,
+            int version,
+            FileIdentity file,
+            long recordedNanos,
+            List<SegmentName> layers) {
         /** Fails on what JSON left out, which makes the parser report it. */
         LayerRecord {
             layers = List.copyOf(layers);
@@ -46,6 +50,7 @@ final class LayerRecords {
                             && FORMAT.equals(found.format())
                             && found.version() == VERSION
                             && file.equals(found.file())
+                            && file.isSettledAt(found.recordedNanos())
                             && found.layers().stream().allMatch(this::isPresent);
             return usable ? Optional.of(found.layers()) : Optional.empty();
         } catch (NoSuchFileException e) {
@@ -62,10 +67,13 @@ final class LayerRecords {
         return Files.isRegularFile(directory.segment(name), LinkOption.NOFOLLOW_LINKS);
     }
 
-    void put(FileIdentity file, List<SegmentName> layers, Path temporary) throws VmckptException {
+    /** {@code recordedNanos} since 1970: the file has just been seen to have this identity. */
+    void put(FileIdentity file, long recordedNanos, List<SegmentName> layers, Path temporary)
+            throws VmckptException {
         Path path = pathFor(file);
         try {
-            LayerRecord record = new LayerRecord(FORMAT, VERSION, file, List.copyOf(layers));
+            LayerRecord record =
+                    new LayerRecord(FORMAT, VERSION, file, recordedNanos, List.copyOf(layers));
             DurableFiles.write(temporary, Json.MAPPER.writeValueAsBytes(record));
             DurableFiles.rename(temporary, path);
         } catch (IOException e) {

@@ -292,10 +292,14 @@ public final class Store implements AutoCloseable {
         return layerRecords.find(file);
     }
 
-    /** Remembers layers for {@link #layersOf}; replaces what was known of this path. */
+    /**
+     * Remembers layers for {@link #layersOf}; replaces what was known of this path. An identity
+     * that is not {@linkplain FileIdentity#settled settled} by now will not be trusted.
+     */
     public void recordLayers(FileIdentity file, List<SegmentName> layers) throws VmckptException {
+        long recordedNanos = FileIdentity.nowNanos();
         try (StoreHold _ = lock.share("write to")) {
-            layerRecords.put(file, layers, temporaryFile());
+            layerRecords.put(file, recordedNanos, layers, temporaryFile());
         }
     }
 

@@ -256,6 +256,21 @@ class StoreTest {
     }
 
     @Test
+    void anIdentityThatALaterWriteMayKeepIsNotTrusted() throws Exception {
+        long second = 1_000_000_000;
+        long now = FileIdentity.nowNanos() / second * second;
+        FileIdentity coarse = new FileIdentity("/a", 1, 2, 3, now - 9 * second, now);
+        store.recordLayers(coarse, List.of());
+        assertThat(store.layersOf(coarse)).isEmpty();
+        FileIdentity settled = new FileIdentity("/a", 1, 2, 3, now - 9 * second, now - 3 * second);
+        store.recordLayers(settled, List.of());
+        assertThat(store.layersOf(settled)).isPresent();
+        FileIdentity fine = new FileIdentity("/a", 1, 2, 3, now - 9 * second, now + 1);
+        store.recordLayers(fine, List.of());
+        assertThat(store.layersOf(fine)).isPresent();
+    }
+
+    @Test
     void aDamagedHintIsNoError() throws Exception {
         FileIdentity identity = FileIdentity.of(folder);
         store.recordLayers(identity, List.of());

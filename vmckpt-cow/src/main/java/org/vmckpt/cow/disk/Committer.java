@@ -79,7 +79,7 @@ public final class Committer {
         // overlay above: only then may what was folded go.
         FileSync.file(parent.hostPath());
         FileSync.file(disk.active().hostPath());
-        store.recordLayers(FileIdentity.of(parent.hostPath()), layers);
+        store.recordLayers(FileIdentity.settled(parent.hostPath()), layers);
         for (DiskLayer overlay : overlays.reversed()) {
             delete(overlay);
         }

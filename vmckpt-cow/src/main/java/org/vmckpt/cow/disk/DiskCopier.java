@@ -28,7 +28,7 @@ public final class DiskCopier {
     public CopiedDisk copy(GuestDisk disk, ProgressListener progress) throws VmckptException {
         List<FileIdentity> identities = new ArrayList<>();
         for (DiskLayer layer : disk.layers()) {
-            identities.add(FileIdentity.of(layer.hostPath()));
+            identities.add(FileIdentity.settled(layer.hostPath()));
         }
         try (FrozenChain chain = FrozenChain.open(disk.layers())) {
             CopiedDisk copied = new CopiedDisk(List.of(), 0, 0);
@@ -49,7 +49,9 @@ public final class DiskCopier {
             throws VmckptException {
         Optional<List<SegmentName>> known = store.layersOf(identity);
         // A record made over other layers would mean that a parent was changed behind our back.
-        if (known.isPresent() && startsWith(known.get(), below.layers())) {
+        if (known.isPresent()
+                && startsWith(known.get(), below.layers())
+                && known.get().size() <= mostLayers(disk.layers().get(layer), below)) {
             return new CopiedDisk(known.get(), below.readBytes(), below.storedBytes());
         }
         CopiedDisk copied;
@@ -59,6 +61,14 @@ public final class DiskCopier {
         requireUnchanged(disk.layers().get(layer), identity);
         store.recordLayers(identity, copied.layers());
         return copied;
+    }
+
+    /**
+     * Our overlay is one layer on what is below. Any other file may stand for more: for what was
+     * folded into it.
+     */
+    private static int mostLayers(DiskLayer layer, CopiedDisk below) {
+        return layer.isOurOverlay() ? below.layers().size() + 1 : Integer.MAX_VALUE;
     }
 
     private static CopiedDisk append(CopiedDisk below, CopiedDisk layer) {

@@ -79,7 +79,8 @@ final class Restoration {
             DiskState state = request.manifest().disks().get(i);
             try {
                 request.store()
-                        .recordLayers(FileIdentity.of(plan.disks().get(i).base()), state.layers());
+                        .recordLayers(
+                                FileIdentity.settled(plan.disks().get(i).base()), state.layers());
             } catch (VmckptException e) {
                 // A store that is full or read-only is no reason to give up a running guest: the
                 // next checkpoint copies the disk.

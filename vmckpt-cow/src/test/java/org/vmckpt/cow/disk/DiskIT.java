@@ -22,6 +22,7 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.store.Store;
 
 /**
@@ -125,6 +126,40 @@ class DiskIT {
             fork(qemu, disks);
             CopiedDisk idle = copier.copy(disks.get(1), ProgressListener.none());
             assertThat(idle).isEqualTo(new CopiedDisk(next.layers(), 0, 0));
+        }
+    }
+
+    @Test
+    void fileWithOverlaysFoldedIntoItIsKnownEvenOverATemplate() throws Exception {
+        try (Qemu qemu = start()) {
+            for (int round = 0; round < 2; round++) {
+                qemu.io(qemu.disks().get(0), "write -P 77 0 64k");
+                checkpoint(qemu);
+            }
+            Committer.Report report =
+                    new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+            assertThat(report.problems()).isEmpty();
+            List<GuestDisk> disks = qemu.disks();
+            fork(qemu, disks);
+            assertThat(copier.copy(disks.get(0), ProgressListener.none()).readBytes()).isZero();
+        }
+    }
+
+    @Test
+    void recordThatGivesAnOverlayMoreThanItsOwnLayerIsNotBelieved() throws Exception {
+        try (Qemu qemu = start()) {
+            fork(qemu, qemu.disks());
+            qemu.io(qemu.disks().get(1), "write -P 77 0 64k");
+            List<GuestDisk> disks = qemu.disks();
+            fork(qemu, disks);
+            GuestDisk disk = disks.get(1);
+            CopiedDisk copied = copier.copy(disk, ProgressListener.none());
+            assertThat(copied.layers()).hasSize(2);
+            List<SegmentName> more = new ArrayList<>(copied.layers());
+            more.add(copied.layers().getFirst());
+            store.recordLayers(FileIdentity.of(disk.active().hostPath()), more);
+            assertThat(copier.copy(disk, ProgressListener.none()).layers())
+                    .isEqualTo(copied.layers());
         }
     }
 
