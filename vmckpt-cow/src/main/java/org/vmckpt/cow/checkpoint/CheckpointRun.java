@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -49,6 +50,9 @@ import org.vmckpt.cow.memory.UffdAttachment;
 final class CheckpointRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CheckpointRun.class);
     private static final int STREAM_PAGE_BYTES = 4096;
+
+    /** A guest that stands still anyway does not mind how long its disks take. */
+    private static final Duration STANDING_LIMIT = Duration.ofHours(1);
 
     private final CheckpointId id = CheckpointId.create(Instant.now());
     private final QmpClient qmp;
@@ -116,7 +120,7 @@ final class CheckpointRun implements AutoCloseable {
         }
         guard.awaitReady();
         // Last of all, so that the stop finds little to write back.
-        fork.flush();
+        fork.flush(status == GuestStatus.RUNNING ? request.drainTimeout() : STANDING_LIMIT);
         cancellation.check();
 
         progress.update("pause", 0, -1, "");

@@ -60,8 +60,11 @@ public final class OverlayFork {
      * Makes QEMU flush the disks, so that the fork in the pause finds little left to flush. To be
      * called right before the pause. QEMU's main loop stands still meanwhile; that is short, since
      * the files themselves are flushed from this process first.
+     *
+     * @param limit for one disk: the pause would flush it once more, and stand as long
+     * @throws RefusedException if a disk took longer
      */
-    public void flush() throws VmckptException {
+    public void flush(Duration limit) throws VmckptException {
         for (Overlay overlay : overlays) {
             FileSync.file(overlay.disk().active().hostPath());
         }
@@ -69,7 +72,25 @@ public final class OverlayFork {
             String device = overlay.disk().device();
             // A path names the device that uses the disk, other names the drive.
             String kind = device.startsWith("/") ? "-d " : "";
+            long start = System.nanoTime();
             requireNoComplaint(qmp.humanMonitor("qemu-io " + kind + device + " flush"), device);
+            requireInTime(Duration.ofNanos(System.nanoTime() - start), limit, overlay.disk());
+        }
+    }
+
+    private static void requireInTime(Duration took, Duration limit, GuestDisk disk)
+            throws RefusedException {
+        if (took.compareTo(limit) > 0) {
+            throw new RefusedException(
+                    "checkpoint: flushing disk "
+                            + disk.name()
+                            + " took "
+                            + took.toMillis()
+                            + " ms, longer than the drain limit of "
+                            + limit.toMillis()
+                            + " ms, and in the pause the guest would stand still that long; it was"
+                            + " not paused; wait until the disk is faster, or raise"
+                            + " --drain-timeout");
         }
     }
 

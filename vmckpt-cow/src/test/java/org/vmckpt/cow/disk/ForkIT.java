@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
@@ -97,7 +98,7 @@ class ForkIT {
             List<GuestDisk> before = qemu.disks();
             qemu.io(before.get(0), "write -P 7 512 64k");
             OverlayFork fork = OverlayFork.prepare(qemu.qmp(), before, checkpoint);
-            fork.flush();
+            fork.flush(Duration.ofMinutes(1));
             fork.fork();
             List<GuestDisk> after = qemu.disks();
             byte[] frozen = Files.readAllBytes(second);
