@@ -2,6 +2,7 @@ package org.vmckpt.cow.disk;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.CheckpointId;
