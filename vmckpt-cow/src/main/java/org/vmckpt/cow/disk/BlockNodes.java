@@ -1,6 +1,9 @@
 package org.vmckpt.cow.disk;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
@@ -19,5 +22,17 @@ final class BlockNodes {
         var flat = Json.MAPPER.createObjectNode().put("flat", true);
         return qmp.execute("query-named-block-nodes", flat).findValuesAsText("node-name").stream()
                 .anyMatch(node::equals);
+    }
+
+    /** Takes a folded overlay out of QEMU and deletes its file. */
+    static void delete(QmpClient qmp, DiskLayer overlay) throws VmckptException {
+        remove(qmp, overlay.nodeName());
+        remove(qmp, overlay.fileNodeName());
+        try {
+            Files.delete(overlay.hostPath());
+        } catch (IOException e) {
+            throw new StorageException(
+                    "deleting folded overlay " + overlay.hostPath() + ": " + e, e);
+        }
     }
 }

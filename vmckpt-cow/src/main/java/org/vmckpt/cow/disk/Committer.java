@@ -1,8 +1,6 @@
 package org.vmckpt.cow.disk;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +9,6 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.SegmentName;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.FileIdentity;
@@ -81,7 +78,7 @@ public final class Committer {
         FileSync.file(disk.active().hostPath());
         store.recordLayers(FileIdentity.settled(parent.hostPath()), layers);
         for (DiskLayer overlay : overlays.reversed()) {
-            delete(overlay);
+            BlockNodes.delete(qmp, overlay);
         }
         return overlays.size();
     }
@@ -140,17 +137,6 @@ public final class Committer {
         } catch (VmckptException e) {
             BlockJobs.settleAfter(qmp, job, e);
             throw e;
-        }
-    }
-
-    private void delete(DiskLayer overlay) throws VmckptException {
-        BlockNodes.remove(qmp, overlay.nodeName());
-        BlockNodes.remove(qmp, overlay.fileNodeName());
-        try {
-            Files.delete(overlay.hostPath());
-        } catch (IOException e) {
-            throw new StorageException(
-                    "deleting folded overlay " + overlay.hostPath() + ": " + e, e);
         }
     }
 }

@@ -1,11 +1,8 @@
 package org.vmckpt.cow.disk;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.util.List;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
@@ -40,21 +37,10 @@ public final class DiskRelease {
             DiskLayer parent = disk.layers().get(disk.layers().size() - overlays.size() - 1);
             ActiveFold.run(qmp, disk.active().nodeName(), parent, progress);
             for (DiskLayer overlay : overlays) {
-                delete(qmp, overlay);
+                BlockNodes.delete(qmp, overlay);
                 released++;
             }
         }
         return released;
-    }
-
-    private static void delete(QmpClient qmp, DiskLayer overlay) throws VmckptException {
-        BlockNodes.remove(qmp, overlay.nodeName());
-        BlockNodes.remove(qmp, overlay.fileNodeName());
-        try {
-            Files.delete(overlay.hostPath());
-        } catch (IOException e) {
-            throw new StorageException(
-                    "deleting folded overlay " + overlay.hostPath() + ": " + e, e);
-        }
     }
 }
