@@ -79,6 +79,8 @@ final class EndToEndIT {
             assertThat(verdict.errors()).isZero();
             assertThat(guest.console().faults()).isEmpty();
             assertThat(overlays(guest.folder())).as("one overlay a disk").hasSize(2);
+            // A stop writes back what QEMU caches of its images.
+            stop(guest);
             requireCleanImages(guest.folder());
         }
     }
@@ -101,6 +103,7 @@ final class EndToEndIT {
             ConsoleLine.Verdict verdict = restored.console().verify(SOON);
             assertThat(verdict.errors()).as("round %d", round).isZero();
             assertThat(restored.console().faults()).as("round %d", round).isEmpty();
+            restored.quit();
         }
         requireCleanImages(home.resolve("disks"));
         deleteTree(home);
@@ -296,7 +299,9 @@ final class EndToEndIT {
                     .isEqualTo(2);
             assertThat(overlays(guest.folder())).isEmpty();
             assertThat(guest.console().verify(SOON).errors()).isZero();
+            stop(guest);
             requireCleanImages(guest.folder());
+            goOn(guest);
             Manifest manifest = checkpoint(guest, store).manifest();
             try (RestoredGuest restored =
                     RestoredGuest.restore(

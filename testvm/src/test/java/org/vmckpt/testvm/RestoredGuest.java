@@ -3,10 +3,13 @@ package org.vmckpt.testvm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.restore.RestoreReport;
 import org.vmckpt.cow.restore.RestoreRequest;
@@ -47,6 +50,15 @@ final class RestoredGuest implements AutoCloseable {
 
     GuestConsole console() {
         return console;
+    }
+
+    /** Ends QEMU as an operator would, so that its images are closed properly. */
+    void quit() throws VmckptException {
+        Optional<ProcessHandle> qemu = ProcessHandle.of(report.pid());
+        try (QmpClient qmp = QmpClient.connect(report.qmpPath(), Duration.ofSeconds(30))) {
+            qmp.execute("quit");
+        }
+        qemu.ifPresent(process -> process.onExit().join());
     }
 
     @Override
