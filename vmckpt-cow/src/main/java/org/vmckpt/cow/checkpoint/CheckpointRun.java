@@ -20,7 +20,6 @@ import org.vmckpt.core.Manifest.DiskState;
 import org.vmckpt.core.Manifest.GuestDefinition;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
-import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
@@ -38,10 +37,6 @@ import org.vmckpt.cow.disk.Leftovers;
 import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.memory.CaptureReport;
-import org.vmckpt.cow.memory.GuestMemory;
-import org.vmckpt.cow.memory.MemoryCapture;
-import org.vmckpt.cow.memory.RamRegion;
-import org.vmckpt.cow.memory.UffdAttachment;
 
 /**
  * One checkpoint, from first look to last file. Each step of the preparation registers how it is
@@ -55,6 +50,7 @@ final class CheckpointRun implements AutoCloseable {
     private static final Duration STANDING_LIMIT = Duration.ofHours(1);
 
     private final CheckpointId id = CheckpointId.create(Instant.now());
+    private final GuestSession guest;
     private final QmpClient qmp;
     private final long pid;
     private final CheckpointRequest request;
@@ -78,6 +74,7 @@ final class CheckpointRun implements AutoCloseable {
             ProgressListener progress,
             Cancellation cancellation,
             PauseProbe probe) {
+        this.guest = guest;
         this.qmp = guest.qmp();
         this.pid = guest.pid();
         this.request = request;
@@ -93,26 +90,21 @@ final class CheckpointRun implements AutoCloseable {
         GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
         List<GuestDisk> disks = DiskInventory.discover(qmp, pid);
         warnings.addAll(Leftovers.clean(qmp, pid, disks).kept());
-        List<RamRegion> memory = GuestMemory.inspect(pid, qmp);
-        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), totalBytes(memory));
+        CaptureEngine engine = UffdEngine.inspect(guest, request, progress, cancellation);
 
-        DeviceStateReceiver receiver = keep("socket", DeviceStateReceiver.listen(pid));
-        MigrationSetup migration = MigrationSetup.apply(qmp);
+        MigrationSocket socket = keep("socket", MigrationSocket.listen(pid));
+        MigrationSetup migration = MigrationSetup.apply(qmp, EngineName.UFFD);
         onFailure("migration settings", migration::undo);
         Guard guard =
                 keep(
                         "guard",
-                        Guard.start(qmp.socketPath(), migration.undoLines(), receiver.folder()));
-        MemoryWriters writers =
-                keep("memory segments", MemoryWriters.open(store, memory, progress, cancellation));
-        UffdAttachment attachment = keep("userfaultfd", UffdAttachment.attach(pid, memory));
+                        Guard.start(qmp.socketPath(), migration.undoLines(), socket.folder()));
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
-        // Registered before the capture: the guest is released before its disks are taken back.
+        // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
         onFailure("disk overlays", () -> takeBack(fork, planned.get()));
-        MemoryCapture capture =
-                keep("memory capture", MemoryCapture.prepare(attachment, budgetBytes, writers));
-        Pause pause = new Pause(qmp, guard, fork, capture, receiver, probe);
+        keep("engine", engine).prepare(socket);
+        Pause pause = new Pause(qmp, guard, fork, engine, probe);
         planned.set(pause);
         onFailure("pause", pause::takeBack);
         if (status == GuestStatus.RUNNING) {
@@ -126,13 +118,13 @@ final class CheckpointRun implements AutoCloseable {
         progress.update("pause", 0, -1, "");
         long pauseStart = System.nanoTime();
         PauseTimes times = pause.take(status, request.drainTimeout());
-        capture.start();
+        engine.start();
         if (status == GuestStatus.STOPPED) {
-            StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), receiver.folder());
+            StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), socket.folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }
-        CaptureReport captured = awaitCapture(capture);
-        Stored stored = store(pause.deviceStream(), memory, writers, disks);
+        CaptureReport captured = engine.awaitCaptured();
+        Stored stored = store(engine, disks);
         Manifest manifest = publish(definition, stored, times, captured);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         settle();
@@ -150,19 +142,6 @@ final class CheckpointRun implements AutoCloseable {
                 warnings);
     }
 
-    private static long totalBytes(List<RamRegion> memory) {
-        return memory.stream().mapToLong(RamRegion::sizeBytes).sum();
-    }
-
-    private static CaptureReport awaitCapture(MemoryCapture capture) throws VmckptException {
-        try {
-            return capture.awaitDrained();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
-        }
-    }
-
     private record Stored(
             DeviceState devices,
             List<MemoryBlock> memory,
@@ -170,18 +149,14 @@ final class CheckpointRun implements AutoCloseable {
             long diskReadBytes,
             long bytes) {}
 
-    private Stored store(
-            byte[] deviceStream,
-            List<RamRegion> regions,
-            MemoryWriters writers,
-            List<GuestDisk> disks)
-            throws VmckptException {
-        requireAllMemory(DeviceStream.parse(deviceStream), regions);
+    private Stored store(CaptureEngine engine, List<GuestDisk> disks) throws VmckptException {
+        byte[] deviceStream = engine.deviceStream();
+        List<MemoryBlock> memory = engine.finishMemory();
+        requireAllMemory(DeviceStream.parse(deviceStream), memory);
         DeviceState devices =
                 new DeviceState(
                         store.putBytes(SegmentKind.DEVICE, deviceStream), deviceStream.length);
-        List<MemoryBlock> memory = writers.finish();
-        long bytes = writers.storedBytes();
+        long bytes = engine.storedBytes();
         long readBytes = 0;
         List<DiskState> states = new ArrayList<>();
         DiskCopier copier = new DiskCopier(store);
@@ -210,14 +185,14 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     /** Every RAM block is either one that we captured or whole in the stream: nothing is lost. */
-    private static void requireAllMemory(DeviceStream stream, List<RamRegion> regions)
+    private static void requireAllMemory(DeviceStream stream, List<MemoryBlock> memory)
             throws VmckptException {
         for (RamBlock block : stream.ramBlocks()) {
             boolean captured =
-                    regions.stream()
-                            .anyMatch(region ->
-                                    region.id().equals(block.name())
-                                            && region.sizeBytes() == block.sizeBytes());
+                    memory.stream()
+                            .anyMatch(saved ->
+                                    saved.id().equals(block.name())
+                                            && saved.sizeBytes() == block.sizeBytes());
             boolean streamed = block.pagesInStream() * STREAM_PAGE_BYTES >= block.sizeBytes();
             if (!captured && !streamed) {
                 throw new UnsupportedException(
@@ -248,7 +223,7 @@ final class CheckpointRun implements AutoCloseable {
                         id,
                         request.name(),
                         Instant.now(),
-                        "uffd",
+                        EngineName.UFFD.text(),
                         definition,
                         stored.devices(),
                         stored.memory(),

@@ -13,13 +13,12 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
 /**
- * Sets QEMU's migration up to write the device state alone, and puts back what it found.
+ * Sets QEMU's migration up to write what an engine needs, and puts back what it found.
  *
  * <p>All other capabilities are switched off: each of them changes the stream or the way it is
  * sent.
  */
 final class MigrationSetup {
-    private static final Set<String> WANTED = Set.of("x-ignore-shared", "events");
     private static final Set<String> BUSY =
             Set.of(
                     "setup",
@@ -46,7 +45,12 @@ final class MigrationSetup {
         this.found = found;
     }
 
-    static MigrationSetup apply(QmpClient qmp) throws VmckptException {
+    /**
+     * Sets it up.
+     *
+     * @param engine whose capabilities are to be on; all others are switched off
+     */
+    static MigrationSetup apply(QmpClient qmp, EngineName engine) throws VmckptException {
         refuseMigrationUnderWay(qmp);
         JsonNode parameters = qmp.execute("query-migrate-parameters");
         refuseTls(qmp, parameters);
@@ -55,7 +59,7 @@ final class MigrationSetup {
         for (JsonNode capability : qmp.execute("query-migrate-capabilities")) {
             String name = capability.path("capability").asText();
             boolean state = capability.path("state").asBoolean();
-            if (state != WANTED.contains(name)) {
+            if (state != engine.needs(name)) {
                 found.put(name, state);
                 wanted.put(name, !state);
             }

@@ -1,6 +1,5 @@
 package org.vmckpt.cow.checkpoint;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -16,22 +15,20 @@ import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
-import org.vmckpt.cow.memory.MemoryCapture;
 
 /**
  * The instant of a checkpoint. Everything here is time that the guest stands still, so nothing that
  * can wait happens here.
  *
  * <pre>
- *   stop --+-- fork disks -- device state --+-- cont
- *          +-- arm write protection --------+
+ *   stop --+-- fork disks -- engine saves --+-- cont
+ *          +-- engine protects -------------+
  * </pre>
  */
 final class Pause {
     /** A stop that waits for its disks cannot be called back, so it is waited for. */
     private static final Duration STOP_LIMIT = Duration.ofMinutes(30);
 
-    private static final Duration DEVICE_LIMIT = Duration.ofSeconds(20);
     private static final Duration ARM_LIMIT = Duration.ofSeconds(60);
     private static final Duration CONT_LIMIT = Duration.ofSeconds(20);
     private static final long RETRY_NANOS = 1_000_000L;
@@ -39,35 +36,21 @@ final class Pause {
     private final QmpClient qmp;
     private final Guard guard;
     private final OverlayFork fork;
-    private final MemoryCapture capture;
-    private final DeviceStateReceiver receiver;
+    private final CaptureEngine engine;
     private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
-    private boolean migrating;
-    private byte[] deviceStream = {};
 
-    Pause(
-            QmpClient qmp,
-            Guard guard,
-            OverlayFork fork,
-            MemoryCapture capture,
-            DeviceStateReceiver receiver,
-            PauseProbe probe) {
+    Pause(QmpClient qmp, Guard guard, OverlayFork fork, CaptureEngine engine, PauseProbe probe) {
         this.qmp = qmp;
         this.guard = guard;
         this.fork = fork;
-        this.capture = capture;
-        this.receiver = receiver;
+        this.engine = engine;
         this.probe = probe;
     }
 
     boolean forked() {
         return forked;
-    }
-
-    byte[] deviceStream() {
-        return deviceStream;
     }
 
     /**
@@ -159,7 +142,7 @@ final class Pause {
             forked = true;
             long forkEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.FORKED);
-            saveDevices();
+            engine.save();
             long devicesEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.DEVICES_SAVED);
             long armEnd = join(armed);
@@ -184,7 +167,7 @@ final class Pause {
                 .name("vmckpt-arm")
                 .start(() -> {
                     try {
-                        capture.arm();
+                        engine.protect();
                         armed.complete(System.nanoTime());
                     } catch (Throwable e) {
                         // Also for want of memory: the guest stands still until this is known.
@@ -213,41 +196,9 @@ final class Pause {
         }
     }
 
-    private void saveDevices() throws VmckptException {
-        try (EventWaiter ended =
-                qmp.waitFor(
-                        "MIGRATION event",
-                        event ->
-                                event.is("MIGRATION")
-                                        && isFinal(event.data().path("status").asText()))) {
-            ObjectNode arguments = Json.MAPPER.createObjectNode().put("uri", receiver.uri());
-            migrating = true;
-            qmp.execute("migrate", arguments);
-            String status = ended.await(DEVICE_LIMIT).data().path("status").asText();
-            if (!status.equals("completed")) {
-                throw new TransportException(
-                        "checkpoint: QEMU could not write its device state (migration "
-                                + status
-                                + "): "
-                                + qmp.execute("query-migrate")
-                                        .path("error-desc")
-                                        .asText("no reason given"));
-            }
-            // Its end comes after the event, and only then does QEMU take a cont.
-            deviceStream = receiver.await(DEVICE_LIMIT);
-            migrating = false;
-        }
-    }
-
-    private static boolean isFinal(String status) {
-        return status.equals("completed") || status.equals("failed") || status.equals("cancelled");
-    }
-
     /** After a failure: no migration of ours goes on, and a guest that we stopped runs. */
     void takeBack() throws VmckptException {
-        if (migrating) {
-            cancelMigration();
-        }
+        engine.cancel();
         long start = System.nanoTime();
         while (stoppedByUs) {
             try {
@@ -262,23 +213,6 @@ final class Pause {
                 LockSupport.parkNanos(RETRY_NANOS);
             }
         }
-    }
-
-    /** Else it would stop the guest again when it ends. */
-    private void cancelMigration() throws VmckptException {
-        long start = System.nanoTime();
-        qmp.execute("migrate_cancel");
-        while (!isOver(qmp.execute("query-migrate").path("status").asText("none"))) {
-            if (System.nanoTime() - start > CONT_LIMIT.toNanos()) {
-                return;
-            }
-            LockSupport.parkNanos(RETRY_NANOS);
-        }
-        migrating = false;
-    }
-
-    private static boolean isOver(String status) {
-        return isFinal(status) || status.equals("none");
     }
 
     private static long micros(long startNanos, long endNanos) {

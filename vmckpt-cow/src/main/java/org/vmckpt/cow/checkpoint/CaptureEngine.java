@@ -1,0 +1,45 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.util.List;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.memory.CaptureReport;
+
+/**
+ * One way to save memory and devices as they are at one instant. Called in this order, by one
+ * thread but for {@link #protect}; {@link #close} at any time.
+ */
+interface CaptureEngine extends AutoCloseable {
+    /** Whatever takes time and can be done while the guest runs. */
+    void prepare(MigrationSocket socket) throws VmckptException;
+
+    /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
+    void protect() throws VmckptException;
+
+    /** The guest stands still, its disks are forked. When this returns the guest may go on. */
+    void save() throws VmckptException;
+
+    /** Whether QEMU let the guest go on by itself, in {@link #save}. */
+    boolean resumesGuest();
+
+    /** The guest goes on, unless it was stopped before. */
+    void start();
+
+    /** Waits until all of memory is on its way to the store. */
+    CaptureReport awaitCaptured() throws VmckptException;
+
+    /** The migration stream without the memory that {@link #finishMemory} tells of. */
+    byte[] deviceStream();
+
+    /** Makes the segments of memory durable. */
+    List<MemoryBlock> finishMemory() throws VmckptException;
+
+    /** Bytes of memory in the store, after compression. */
+    long storedBytes();
+
+    /** After a failure: no migration of ours goes on that could stop the guest again. */
+    void cancel() throws VmckptException;
+
+    @Override
+    void close();
+}

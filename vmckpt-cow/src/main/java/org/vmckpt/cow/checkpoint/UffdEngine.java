@@ -1,0 +1,163 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.memory.CaptureReport;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.MemoryCapture;
+import org.vmckpt.cow.memory.RamRegion;
+import org.vmckpt.cow.memory.UffdAttachment;
+
+/**
+ * Shared memory is protected from outside through userfaultfd and copied while the guest runs;
+ * QEMU's stream holds the devices alone.
+ */
+final class UffdEngine implements CaptureEngine {
+    private static final Duration DEVICE_LIMIT = Duration.ofSeconds(20);
+
+    private final long pid;
+    private final QmpClient qmp;
+    private final CheckpointRequest request;
+    private final ProgressListener progress;
+    private final Cancellation cancellation;
+    private final List<RamRegion> memory;
+    private final long budgetBytes;
+    private final Deque<AutoCloseable> resources = new ArrayDeque<>();
+    private byte[] deviceStream = {};
+    private @Nullable Prepared prepared;
+
+    private record Prepared(
+            String uri,
+            OutgoingMigration migration,
+            DeviceStateReceiver receiver,
+            MemoryWriters writers,
+            MemoryCapture capture) {}
+
+    private UffdEngine(
+            GuestSession guest,
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation,
+            List<RamRegion> memory,
+            long budgetBytes) {
+        this.pid = guest.pid();
+        this.qmp = guest.qmp();
+        this.request = request;
+        this.progress = progress;
+        this.cancellation = cancellation;
+        this.memory = memory;
+        this.budgetBytes = budgetBytes;
+    }
+
+    /** Looks at the guest's memory, and refuses what cannot be captured. */
+    static UffdEngine inspect(
+            GuestSession guest,
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation)
+            throws VmckptException {
+        List<RamRegion> memory = GuestMemory.inspect(guest.pid(), guest.qmp());
+        long guestBytes = memory.stream().mapToLong(RamRegion::sizeBytes).sum();
+        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
+        return new UffdEngine(guest, request, progress, cancellation, memory, budgetBytes);
+    }
+
+    @Override
+    public void prepare(MigrationSocket socket) throws VmckptException {
+        OutgoingMigration migration = own(new OutgoingMigration(qmp));
+        DeviceStateReceiver receiver = DeviceStateReceiver.start(socket);
+        MemoryWriters writers =
+                own(MemoryWriters.open(request.store(), memory, progress, cancellation));
+        UffdAttachment attachment = own(UffdAttachment.attach(pid, memory));
+        MemoryCapture capture = own(MemoryCapture.prepare(attachment, budgetBytes, writers));
+        prepared = new Prepared(socket.uri(), migration, receiver, writers, capture);
+    }
+
+    private <T extends AutoCloseable> T own(T resource) {
+        resources.push(resource);
+        return resource;
+    }
+
+    private Prepared prepared() {
+        if (prepared == null) {
+            throw new IllegalStateException("used before prepare");
+        }
+        return prepared;
+    }
+
+    @Override
+    public void protect() throws VmckptException {
+        prepared().capture().arm();
+    }
+
+    @Override
+    public void save() throws VmckptException {
+        Prepared parts = prepared();
+        parts.migration().start(parts.uri());
+        parts.migration().awaitCompleted(DEVICE_LIMIT);
+        deviceStream = parts.receiver().await(DEVICE_LIMIT);
+        parts.migration().finished();
+    }
+
+    @Override
+    public boolean resumesGuest() {
+        return false;
+    }
+
+    @Override
+    public void start() {
+        prepared().capture().start();
+    }
+
+    @Override
+    public CaptureReport awaitCaptured() throws VmckptException {
+        try {
+            return prepared().capture().awaitDrained();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
+        }
+    }
+
+    @Override
+    public byte[] deviceStream() {
+        return deviceStream;
+    }
+
+    @Override
+    public List<MemoryBlock> finishMemory() throws VmckptException {
+        return prepared().writers().finish();
+    }
+
+    @Override
+    public long storedBytes() {
+        return prepared().writers().storedBytes();
+    }
+
+    @Override
+    public void cancel() throws VmckptException {
+        if (prepared != null) {
+            prepared.migration().cancel();
+        }
+    }
+
+    /** Newest first: the guest is released before anything else is cleaned up. */
+    @Override
+    public void close() {
+        while (!resources.isEmpty()) {
+            try {
+                resources.pop().close();
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+}
