@@ -29,6 +29,10 @@ final class IndexBuilder {
         return blockCount;
     }
 
+    boolean isEmpty() {
+        return blockCount == 0 && zeros.nextIn(0) == zeros.unitCount();
+    }
+
     /** Roughly what is collected, without the zero runs; to stay within the format's limit. */
     long sizeBytes() {
         return (long) fullPieces.size() * PIECE_BYTES + used;

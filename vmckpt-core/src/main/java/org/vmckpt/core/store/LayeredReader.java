@@ -2,12 +2,19 @@ package org.vmckpt.core.store;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /** Reads a stack of segments: of each unit, the topmost layer that is not absent wins. */
 public final class LayeredReader implements UnitReader {
+    /** What decides a unit when no layer says anything of it. */
+    private static final int NOBODY = -1;
+
+    /** What decides a unit beyond the end of a layer that hides the older ones. */
+    private static final int BEYOND_A_LAYER = -2;
+
     /** Oldest first. */
     private final List<SegmentReader> layers;
 
@@ -64,27 +71,70 @@ public final class LayeredReader implements UnitReader {
     @Override
     public UnitState state(long unit) {
         int layer = deciding(unit);
-        return layer < 0 ? UnitState.ABSENT : layers.get(layer).state(unit);
+        return switch (layer) {
+            case NOBODY -> UnitState.ABSENT;
+            case BEYOND_A_LAYER -> UnitState.ZERO;
+            default -> layers.get(layer).state(unit);
+        };
     }
 
     @Override
     public void read(long unit, ByteBuffer dst) throws VmckptException {
         int layer = deciding(unit);
-        layers.get(Math.max(layer, 0)).read(unit, dst);
+        if (layer < 0) {
+            SegmentReader.putZeros(dst, unitSizeBytes());
+        } else {
+            layers.get(layer).read(unit, dst);
+        }
     }
 
-    /** The topmost layer that says something of the unit; -1 when none does. */
+    /** The layer that holds the unit's data; empty when the unit reads as zeros. */
+    Optional<SegmentReader> dataLayer(long unit) {
+        int layer = deciding(unit);
+        return layer >= 0 && layers.get(layer).state(unit) == UnitState.DATA
+                ? Optional.of(layers.get(layer))
+                : Optional.empty();
+    }
+
+    /** The first unit from {@code from} on that has data; {@code end} when none before it has. */
+    long nextData(long from, long end) {
+        long unit = from;
+        while (unit < end) {
+            long clear = withoutDataUntil(unit);
+            if (clear > unit) {
+                unit = clear;
+            } else if (state(unit) == UnitState.DATA) {
+                return unit;
+            } else {
+                unit++;
+            }
+        }
+        return end;
+    }
+
+    /** A large hole is left in large steps; returns {@code unit} when there may be data near. */
+    private long withoutDataUntil(long unit) {
+        long until = Long.MAX_VALUE;
+        for (SegmentReader layer : layers) {
+            until = Math.min(until, layer.withoutDataUntil(unit));
+        }
+        return until;
+    }
+
+    /** The topmost layer that says something of the unit; negative when none does. */
     private int deciding(long unit) {
         if (unit < 0 || unit >= unitCount()) {
             throw new IllegalArgumentException("unit " + unit + " of " + unitCount());
         }
         for (int layer = layers.size() - 1; layer >= 0; layer--) {
-            if (unit < layers.get(layer).unitCount()
-                    && layers.get(layer).state(unit) != UnitState.ABSENT) {
+            if (unit >= layers.get(layer).unitCount()) {
+                return BEYOND_A_LAYER;
+            }
+            if (layers.get(layer).state(unit) != UnitState.ABSENT) {
                 return layer;
             }
         }
-        return -1;
+        return NOBODY;
     }
 
     @Override
@@ -135,6 +185,11 @@ public final class LayeredReader implements UnitReader {
             layers.get(layer)
                     .forEachZeroRun((first, count) -> visitZeros(layer, first, count, visitor));
         }
+        long shortest = unitCount();
+        for (SegmentReader layer : layers) {
+            shortest = Math.min(shortest, layer.unitCount());
+        }
+        visitZeros(BEYOND_A_LAYER, shortest, unitCount() - shortest, visitor);
     }
 
     private void visitZeros(int layer, long first, long count, ZeroRunVisitor visitor)

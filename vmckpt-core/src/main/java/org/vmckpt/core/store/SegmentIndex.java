@@ -87,6 +87,10 @@ final class SegmentIndex {
         return map.get(unit);
     }
 
+    long withoutDataUntil(long unit) {
+        return map.withoutDataUntil(unit);
+    }
+
     /** The encoded index. */
     byte[] bytes() {
         return bytes;

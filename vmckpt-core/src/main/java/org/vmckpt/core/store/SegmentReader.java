@@ -8,7 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.SegmentName;
@@ -23,7 +23,9 @@ public final class SegmentReader implements UnitReader {
     private final SegmentFooter footer;
     private final SegmentIndex index;
     private final String described;
-    private final ConcurrentLinkedQueue<BlockDecoder> idleDecoders = new ConcurrentLinkedQueue<>();
+
+    /** The one used last is taken first: it may still have the block that is asked for next. */
+    private final ConcurrentLinkedDeque<BlockDecoder> idleDecoders = new ConcurrentLinkedDeque<>();
 
     private SegmentReader(
             SegmentName name,
@@ -180,7 +182,7 @@ public final class SegmentReader implements UnitReader {
             dst.put(dst.position(), data, decoder.record.indexOf(unit) * unitSize, unitSize);
             dst.position(dst.position() + unitSize);
         } finally {
-            idleDecoders.add(decoder);
+            giveBack(decoder);
         }
     }
 
@@ -209,7 +211,7 @@ public final class SegmentReader implements UnitReader {
                 visitor.visit(decoder.units, count, data.asReadOnlyBuffer());
             }
         } finally {
-            idleDecoders.add(decoder);
+            giveBack(decoder);
         }
     }
 
@@ -224,7 +226,7 @@ public final class SegmentReader implements UnitReader {
         try {
             return decoder.unitsOf(block, into);
         } finally {
-            idleDecoders.add(decoder);
+            giveBack(decoder);
         }
     }
 
@@ -241,7 +243,7 @@ public final class SegmentReader implements UnitReader {
                 visitor.visit(decoder.readStored(block));
             }
         } finally {
-            idleDecoders.add(decoder);
+            giveBack(decoder);
         }
         visitor.visit(ByteBuffer.wrap(index.bytes()));
         visitor.visit(ByteBuffer.wrap(footer.encode()));
@@ -253,9 +255,24 @@ public final class SegmentReader implements UnitReader {
         void visit(ByteBuffer piece) throws VmckptException, IOException;
     }
 
-    private BlockDecoder takeDecoder() {
+    /** For one thread, until it is given back. */
+    BlockDecoder takeDecoder() {
         BlockDecoder idle = idleDecoders.poll();
         return idle != null ? idle : new BlockDecoder(channel, header, index, described);
+    }
+
+    void giveBack(BlockDecoder decoder) {
+        idleDecoders.push(decoder);
+    }
+
+    /** The block that holds a data unit; negative for another unit. */
+    int blockOf(long unit) {
+        return index.blockOf(unit);
+    }
+
+    /** No unit from this one up to the returned one has data; the unit itself when not known. */
+    long withoutDataUntil(long unit) {
+        return unit >= unitCount() ? Long.MAX_VALUE : index.withoutDataUntil(unit);
     }
 
     @Override

@@ -211,10 +211,29 @@ public final class SegmentWriter implements AutoCloseable {
         }
     }
 
+    int unitSizeBytes() {
+        return header.unitSizeBytes();
+    }
+
+    long unitCount() {
+        return header.unitCount();
+    }
+
+    long contentBytes() {
+        return header.contentBytes();
+    }
+
     /** Bytes of blocks written to the file so far. */
     public long storedBytes() {
         synchronized (placing) {
             return nextOffset;
+        }
+    }
+
+    /** Whether nothing was appended: such a layer says nothing and need not be listed. */
+    public boolean isEmpty() {
+        synchronized (placing) {
+            return index.isEmpty();
         }
     }
 

@@ -37,6 +37,13 @@ final class UnitMap {
         return chunk == null ? ABSENT : chunk[(int) unit & (CHUNK_UNITS - 1)];
     }
 
+    /** The end of the unit's chunk when that is all absent or all zero, else the unit itself. */
+    @SuppressWarnings("ReferenceEquality") // that the shared chunk is meant, not an equal one
+    long withoutDataUntil(long unit) {
+        int[] chunk = chunks[(int) (unit >>> CHUNK_UNITS_SHIFT)];
+        return chunk == null || chunk == ALL_ZERO ? (unit | (CHUNK_UNITS - 1)) + 1 : unit;
+    }
+
     /** Sets a run inside the map to one value; false when a unit of it was set already. */
     boolean setRun(long first, long count, int value) {
         long unit = first;
