@@ -13,6 +13,9 @@ interface CaptureEngine extends AutoCloseable {
     /** Whatever takes time and can be done while the guest runs. */
     void prepare(MigrationSocket socket) throws VmckptException;
 
+    /** The guest runs: does ahead what {@link #protect} then need not do. */
+    void protectAhead() throws VmckptException;
+
     /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
     void protect() throws VmckptException;
 

@@ -111,8 +111,12 @@ final class CheckpointRun implements AutoCloseable {
             DiskLatency.requireBelow(request.drainTimeout(), qmp);
         }
         guard.awaitReady();
-        // Last of all, so that the stop finds little to write back.
-        fork.flush(status == GuestStatus.RUNNING ? request.drainTimeout() : STANDING_LIMIT);
+        Duration flushLimit =
+                status == GuestStatus.RUNNING ? request.drainTimeout() : STANDING_LIMIT;
+        fork.flush(flushLimit);
+        engine.protectAhead();
+        // Once more and last, so that the stop finds little to write back.
+        fork.flush(flushLimit);
         cancellation.check();
 
         progress.update("pause", 0, -1, "");
@@ -242,6 +246,9 @@ final class CheckpointRun implements AutoCloseable {
                 Map.entry("pauseDevicesMicros", pause.devicesMicros()),
                 Map.entry("pauseArmMicros", pause.armMicros()),
                 Map.entry("pauseContMicros", pause.contMicros()),
+                Map.entry("armAheadMicros", (long) captured.armAheadMicros()),
+                Map.entry("faultsBeforePause", captured.faultsBeforePause()),
+                Map.entry("pagesArmedInPause", captured.pagesArmedInPause()),
                 Map.entry("copyWindowMicros", (long) captured.windowMicros()),
                 Map.entry("cowFaults", captured.faultCount()),
                 Map.entry("cowFaultP50Micros", (long) captured.faultMicrosP50()),

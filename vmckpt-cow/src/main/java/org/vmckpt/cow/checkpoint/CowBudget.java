@@ -7,7 +7,7 @@ import java.util.OptionalLong;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.memory.MemoryCapture;
+import org.vmckpt.cow.memory.MemoryTracker;
 
 /** How much memory may hold originals on their way to the store. */
 final class CowBudget {
@@ -31,7 +31,7 @@ final class CowBudget {
         }
         long chosen = asked.orElse(Math.min(guestBytes, freeBytes / FREE_SHARE));
         // Some slots stand ready for faults alone; without them a full copy would not fit.
-        return asked.isPresent() ? chosen : Math.max(chosen, MemoryCapture.MIN_BUDGET_BYTES);
+        return asked.isPresent() ? chosen : Math.max(chosen, MemoryTracker.MIN_BUDGET_BYTES);
     }
 
     private static long freeBytes() throws StorageException {

@@ -13,6 +13,7 @@ import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.memory.CaptureReport;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryCapture;
+import org.vmckpt.cow.memory.MemoryTracker;
 import org.vmckpt.cow.memory.RamRegion;
 import org.vmckpt.cow.memory.UffdAttachment;
 
@@ -77,7 +78,8 @@ final class UffdEngine implements CaptureEngine {
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, progress, cancellation));
         UffdAttachment attachment = own(UffdAttachment.attach(pid, memory));
-        MemoryCapture capture = own(MemoryCapture.prepare(attachment, budgetBytes, writers));
+        MemoryTracker tracker = own(MemoryTracker.start(attachment, budgetBytes));
+        MemoryCapture capture = own(tracker.captureAndRelease(writers));
         prepared = new Prepared(socket.uri(), migration, receiver, writers, capture);
     }
 
@@ -91,6 +93,11 @@ final class UffdEngine implements CaptureEngine {
             throw new IllegalStateException("used before prepare");
         }
         return prepared;
+    }
+
+    @Override
+    public void protectAhead() throws VmckptException {
+        prepared().capture().armAhead();
     }
 
     @Override

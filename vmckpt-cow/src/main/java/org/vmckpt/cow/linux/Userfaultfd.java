@@ -123,8 +123,13 @@ public final class Userfaultfd implements AutoCloseable {
         int result = overRange(Abi.UFFDIO_UNREGISTER, address, length);
         // The kernel wakes those who wait for missing pages by itself, but not those who wait to
         // write, and after this nobody else could.
-        overRange(Abi.UFFDIO_WAKE, address, length);
+        tryWake(address, length);
         return result;
+    }
+
+    /** Lets the waiters of a range try again; what is protected stays so. */
+    public int tryWake(long address, long length) {
+        return overRange(Abi.UFFDIO_WAKE, address, length);
     }
 
     private int overRange(long request, long address, long length) {

@@ -4,15 +4,21 @@ package org.vmckpt.cow.memory;
  * What a capture did. A fault's service time runs from when its message was read to when its page
  * was writable again.
  *
- * @param armMicros time to protect everything, spent in the guest's pause
- * @param windowMicros from the end of arming to the last lifted protection
+ * @param armAheadMicros time to protect what was wanted while the guest ran
+ * @param faultsBeforePause writes by the guest to pages that were protected but not yet to be saved
+ * @param armMicros time to protect what the guest had written since, spent in its pause
+ * @param pagesArmedInPause pages protected in that time
+ * @param windowMicros from the end of arming until the last page was read
  * @param faultCount writes by the guest that waited for their page to be saved
  * @param pagesCopied pages read from the memory file, by faults or in the background
  * @param holePages pages that were never written and were not read
  * @param faultsWaitedForBudget whether a fault found no free slot and had to wait for the sink
  */
 public record CaptureReport(
+        double armAheadMicros,
+        long faultsBeforePause,
         double armMicros,
+        long pagesArmedInPause,
         double windowMicros,
         long faultCount,
         double faultMicrosP50,

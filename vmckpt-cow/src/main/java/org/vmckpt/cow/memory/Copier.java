@@ -3,27 +3,28 @@ package org.vmckpt.cow.memory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
 import org.vmckpt.cow.linux.ErrnoException;
 
 /**
- * Reads every page that the guest has not written yet and lifts its protection, in order.
+ * Reads every armed page that the guest has not written yet, in order, and then lifts its
+ * protection, or leaves it as a clean page when memory is tracked on.
  *
- * <p>It takes a slot before it claims pages: a claimed page never waits for the sink, so a guest
- * that writes to it waits for one read of at most 64 pages.
+ * <p>It takes a slot before it takes pages: a page that is being copied never waits for the sink,
+ * so a guest that writes to it waits for one read of at most 64 pages.
  */
 final class Copier implements Runnable {
     /** A run of pages that are holes of the memory file. */
     record Holes(int region, long firstPage, long pageCount) {}
 
-    // Nothing is read from holes, so many can be claimed at once; 8 MiB of lifting is quick.
-    private static final int HOLE_CLAIM_PAGES = 2048;
+    // Nothing is read from holes, so many can be taken at once; 8 MiB of lifting is quick.
+    private static final int HOLE_RUN_PAGES = 2048;
 
     private final CaptureState capture;
     private final SlotPool pool;
     private final FaultServer faults;
+    private final boolean tracking;
     private final CountDownLatch started = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private final List<Holes> holes = new ArrayList<>();
@@ -31,17 +32,18 @@ final class Copier implements Runnable {
     private long holePages;
     private volatile long endNanos;
 
-    Copier(CaptureState capture, SlotPool pool, FaultServer faults) {
+    Copier(CaptureState capture, SlotPool pool, FaultServer faults, boolean tracking) {
         this.capture = capture;
         this.pool = pool;
         this.faults = faults;
+        this.tracking = tracking;
     }
 
     void start() {
         started.countDown();
     }
 
-    /** Waits until every page was read and is writable again, or the capture was given up. */
+    /** Waits until every wanted page was read, or the capture was given up. */
     void awaitEnd() throws InterruptedException {
         ended.await();
     }
@@ -53,7 +55,8 @@ final class Copier implements Runnable {
             for (CaptureRegion region : capture.regions) {
                 copy(region);
             }
-            awaitFaults();
+            // It may still have a page in hand that it took before we came by.
+            faults.awaitBatchEnd();
         } catch (Throwable failure) {
             capture.fail(failure);
         } finally {
@@ -63,19 +66,23 @@ final class Copier implements Runnable {
     }
 
     private void copy(CaptureRegion region) throws ErrnoException {
-        int page = 0;
         Slot slot = null;
+        int dataStart = 0;
+        int dataEnd = 0;
+        int page = nextArmed(region, 0);
         while (page < region.pageCount && !capture.givenUp()) {
-            long data = region.file.nextData(region.offsetOf(page));
-            int firstData = data < 0 ? region.pageCount : region.pageAtOffset(data);
-            passHoles(region, page, firstData);
-            if (firstData < region.pageCount) {
-                long hole = region.file.nextHole(region.offsetOf(firstData));
-                int end = region.pageAtOffset(hole + Slot.PAGE_BYTES - 1);
-                slot = copyData(region, firstData, Math.max(end, firstData + 1), slot);
-                firstData = Math.max(end, firstData + 1);
+            if (page >= dataEnd) {
+                long data = region.file.nextData(region.offsetOf(page));
+                dataStart = data < 0 ? region.pageCount : region.pageAtOffset(data);
+                dataEnd = data < 0 ? region.pageCount : endOfData(region, dataStart);
             }
-            page = firstData;
+            if (page < dataStart) {
+                passHoles(region, page, dataStart);
+                page = nextArmed(region, dataStart);
+            } else {
+                slot = copyData(region, page, dataEnd, slot);
+                page = nextArmed(region, dataEnd);
+            }
         }
         if (slot != null && slot.count() > 0) {
             pool.submit(slot);
@@ -84,15 +91,28 @@ final class Copier implements Runnable {
         }
     }
 
+    private static int nextArmed(CaptureRegion region, int first) {
+        return region.states.next(PageStates.ARMED, first, region.pageCount);
+    }
+
+    private static int endOfData(CaptureRegion region, int firstPage) throws ErrnoException {
+        long hole = region.file.nextHole(region.offsetOf(firstPage));
+        return Math.max(firstPage + 1, region.pageAtOffset(hole + Slot.PAGE_BYTES - 1));
+    }
+
     private void passHoles(CaptureRegion region, int first, int limit) {
-        int page = region.states.nextPending(first, limit);
+        int page = region.states.next(PageStates.ARMED, first, limit);
         while (page < limit && !capture.givenUp()) {
-            int count = region.states.claimRun(page, Math.min(limit, page + HOLE_CLAIM_PAGES));
-            if (count > 0 && lift(region, page, count)) {
+            int count = take(region, page, Math.min(limit, page + HOLE_RUN_PAGES));
+            if (count > 0 && finish(region, page, count)) {
                 addHoles(region.index, page, count);
             }
-            page = region.states.nextPending(page + count, limit);
+            page = region.states.next(PageStates.ARMED, page + count, limit);
         }
+    }
+
+    private static int take(CaptureRegion region, int first, int limit) {
+        return region.states.changeRun(first, limit, PageStates.ARMED, PageStates.COPYING);
     }
 
     private void addHoles(int region, long first, long count) {
@@ -112,7 +132,7 @@ final class Copier implements Runnable {
     private @Nullable Slot copyData(
             CaptureRegion region, int first, int limit, @Nullable Slot begun) {
         Slot slot = begun;
-        int page = region.states.nextPending(first, limit);
+        int page = region.states.next(PageStates.ARMED, first, limit);
         while (page < limit) {
             if (slot == null) {
                 slot = pool.takeForCopier();
@@ -121,7 +141,7 @@ final class Copier implements Runnable {
                 }
                 slot.reset(region.index);
             }
-            int count = region.states.claimRun(page, Math.min(limit, page + slot.free()));
+            int count = take(region, page, Math.min(limit, page + slot.free()));
             if (count > 0 && !copyRun(region, page, count, slot)) {
                 return slot;
             }
@@ -129,7 +149,7 @@ final class Copier implements Runnable {
                 pool.submit(slot);
                 slot = null;
             }
-            page = region.states.nextPending(page + count, limit);
+            page = region.states.next(PageStates.ARMED, page + count, limit);
         }
         return slot;
     }
@@ -143,28 +163,32 @@ final class Copier implements Runnable {
         }
         slot.add(page, count);
         pagesRead += count;
-        return lift(region, page, count);
+        return finish(region, page, count);
+    }
+
+    /** The pages are read: whoever waits for one of them may go on. */
+    private boolean finish(CaptureRegion region, int page, int count) {
+        if (!tracking) {
+            return lift(region, page, count);
+        }
+        boolean done = true;
+        for (int i = page; i < page + count && done; i++) {
+            if (!region.states.change(i, PageStates.COPYING, PageStates.CLEAN)) {
+                done = lift(region, i, 1);
+            }
+        }
+        return done;
     }
 
     private boolean lift(CaptureRegion region, int page, int count) {
-        int result = capture.uffd.tryLift(region.addressOf(page), (long) count * Slot.PAGE_BYTES);
+        long size = (long) count * Slot.PAGE_BYTES;
+        int result = capture.uffd.tryLift(region.addressOf(page), size);
         if (result < 0) {
             capture.failCall("lifting protection", result);
             return false;
         }
-        region.states.finish(page, count);
+        region.states.set(page, count, PageStates.LOOSE);
         return true;
-    }
-
-    /** The fault thread may still have a page in hand that it claimed before we came by. */
-    private void awaitFaults() {
-        long total = 0;
-        for (CaptureRegion region : capture.regions) {
-            total += region.pageCount;
-        }
-        while (pagesRead + holePages + faults.pagesDone() < total && !capture.givenUp()) {
-            LockSupport.parkNanos(10_000);
-        }
     }
 
     // The values below are for after the end.

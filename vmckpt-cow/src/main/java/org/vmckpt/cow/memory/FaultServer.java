@@ -1,5 +1,6 @@
 package org.vmckpt.cow.memory;
 
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
 import org.vmckpt.cow.linux.ThreadPriority;
@@ -7,37 +8,44 @@ import org.vmckpt.cow.linux.UffdMessages;
 import org.vmckpt.cow.linux.Userfaultfd.Awaited;
 
 /**
- * Serves the guest's writes to protected pages: saves the original, lifts the protection.
+ * Serves the guest's writes to protected pages: saves the original if a checkpoint wants it, lifts
+ * the protection.
  *
- * <p>Runs on one thread from before arming until after the last page. It allocates nothing and
- * takes no lock; the one thing that it may wait for is a free slot. It goes on reading messages
- * after the capture failed, because a QEMU that discards memory waits until its message was read.
+ * <p>Runs on one thread for as long as memory is tracked. It allocates nothing and takes no lock;
+ * the one thing that it may wait for is a free slot. It goes on reading messages after a failure,
+ * because a QEMU that discards memory waits until its message was read.
  */
 final class FaultServer implements Runnable {
     private static final int NICENESS = -10;
     // A sink that takes no slot for so long is stuck; the guest must not be stuck with it.
     private static final long BUDGET_PATIENCE_NANOS = 2_000_000_000L;
+    private static final long FROZEN_NAP_NANOS = 20_000;
+    // Armed ahead, not yet wanted: a neighbour is let go too, and armed again in the same call.
+    private static final int NEIGHBOUR_PAGES = 8;
 
     private final CaptureState capture;
     private final SlotPool pool;
     private final CaptureRegion[] regions;
     private final @Nullable Slot[] openSlots;
     private final UffdMessages messages = new UffdMessages();
-    private final ServiceTimes times = new ServiceTimes();
+    private final Discards discards;
 
-    private long pagesSaved;
-
+    // Set by whoever takes the checkpoint, while this thread is between two batches.
+    private volatile Phase phase = Phase.TRACKING;
+    private ServiceTimes times = new ServiceTimes();
+    private boolean waitedForBudget;
     // Written by the fault thread only.
-    private volatile long pagesDone;
-    private volatile boolean waitedForBudget;
-    // Set when arming begins: from then on a discard loses an original.
-    private volatile boolean discardsMatter;
+    private long trackedFaults;
+    private long batch;
+    // Odd while a batch of messages is being served.
+    private volatile long batchSequence;
 
     FaultServer(CaptureState capture, SlotPool pool) {
         this.capture = capture;
         this.pool = pool;
         this.regions = capture.regions.toArray(CaptureRegion[]::new);
         this.openSlots = new Slot[regions.length];
+        this.discards = new Discards(capture.regions);
     }
 
     @Override
@@ -47,7 +55,15 @@ final class FaultServer implements Runnable {
         try {
             Awaited awaited = capture.uffd.await(capture.stopFaults);
             while (awaited == Awaited.MESSAGE) {
-                serveBatch();
+                batchSequence = ++batch;
+                Phase now = phase;
+                if (now != Phase.FROZEN || capture.givenUp()) {
+                    serveBatch(now);
+                }
+                batchSequence = ++batch;
+                if (now == Phase.FROZEN) {
+                    LockSupport.parkNanos(FROZEN_NAP_NANOS);
+                }
                 awaited = capture.uffd.await(capture.stopFaults);
             }
             if (awaited == Awaited.BROKEN) {
@@ -57,10 +73,13 @@ final class FaultServer implements Runnable {
             capture.fail(failure);
             // Nobody reads messages any more: a discarding QEMU would wait for ever.
             capture.giveUpDescriptor();
+        } finally {
+            // Nobody shall wait for the end of a batch that will not come.
+            batchSequence = batch + batch % 2;
         }
     }
 
-    private void serveBatch() {
+    private void serveBatch(Phase now) {
         int count = capture.uffd.tryRead(messages);
         if (count < 0) {
             capture.failCall("read of the userfaultfd", count);
@@ -69,27 +88,40 @@ final class FaultServer implements Runnable {
         long start = System.nanoTime();
         for (int i = 0; i < count; i++) {
             if (messages.isWriteFault(i)) {
-                serveFault(messages.faultAddress(i), start);
-            } else if (messages.isRemove(i) && discardsMatter) {
+                serveFault(messages.faultAddress(i), now, start);
+            } else if (messages.isRemove(i) && now == Phase.TRACKING) {
+                discards.note(messages.removeStart(i), messages.removeEnd(i));
+            } else if (messages.isRemove(i)) {
                 capture.failDiscarded();
             }
         }
     }
 
-    private void serveFault(long address, long startNanos) {
+    private void serveFault(long address, Phase now, long startNanos) {
         CaptureRegion region = regionOf(address);
         if (region == null) {
             return;
         }
         int page = region.pageAt(address);
-        if (region.states.tryClaim(page)) {
-            if (save(region, page) && lift(region, page)) {
-                region.states.finish(page, 1);
-                times.record(System.nanoTime() - startNanos);
-                pagesDone = ++pagesSaved;
+        PageStates states = region.states;
+        while (true) {
+            byte state = states.get(page);
+            if (state == PageStates.COPYING) {
+                if (states.change(page, PageStates.COPYING, PageStates.AWAITED)) {
+                    return;
+                }
+            } else if (state == PageStates.AWAITED || state == PageStates.FAULTING) {
+                return;
+            } else if (states.change(page, state, PageStates.FAULTING)) {
+                boolean wanted = state == PageStates.ARMED;
+                if (wanted && now == Phase.CAPTURING) {
+                    saveAndLift(region, page, startNanos);
+                } else {
+                    trackedFaults++;
+                    letGo(region, page, wanted);
+                }
+                return;
             }
-        } else if (region.states.get(page) == PageStates.DONE) {
-            lift(region, page);
         }
     }
 
@@ -100,6 +132,28 @@ final class FaultServer implements Runnable {
             }
         }
         return null;
+    }
+
+    private void saveAndLift(CaptureRegion region, int page, long startNanos) {
+        if (save(region, page) && lift(region, page, 1)) {
+            times.record(System.nanoTime() - startNanos);
+        }
+    }
+
+    /** Before the pause: nothing is saved. Neighbours that are wanted anyway go with the page. */
+    private void letGo(CaptureRegion region, int page, boolean withNeighbours) {
+        int first = page;
+        int last = page;
+        if (withNeighbours) {
+            int block = page / NEIGHBOUR_PAGES * NEIGHBOUR_PAGES;
+            int limit = Math.min(block + NEIGHBOUR_PAGES, region.pageCount);
+            while (first > block
+                    && region.states.change(first - 1, PageStates.ARMED, PageStates.FAULTING)) {
+                first--;
+            }
+            last += region.states.changeRun(page + 1, limit, PageStates.ARMED, PageStates.FAULTING);
+        }
+        lift(region, first, last - first + 1);
     }
 
     /** Reads a page's original into a slot; false when the capture ends instead. */
@@ -139,29 +193,57 @@ final class FaultServer implements Runnable {
         return slot;
     }
 
-    private boolean lift(CaptureRegion region, int page) {
-        int result = capture.uffd.tryLift(region.addressOf(page), Slot.PAGE_BYTES);
-        if (result < 0) {
+    private boolean lift(CaptureRegion region, int page, int count) {
+        long size = (long) count * Slot.PAGE_BYTES;
+        int result = capture.uffd.tryLift(region.addressOf(page), size);
+        if (result < 0 && result != -Errno.EAGAIN) {
             capture.failCall("lifting protection", result);
+            return false;
         }
-        return result == 0;
+        region.states.set(page, count, PageStates.LOOSE);
+        if (result == -Errno.EAGAIN) {
+            // A discard waits until we read its message. The writer faults again, after that.
+            capture.uffd.tryWake(region.addressOf(page), size);
+        }
+        return true;
     }
 
-    void discardsMatterNow() {
-        discardsMatter = true;
+    /**
+     * The guest stands still: from now on no page changes its state until the next phase. Messages
+     * that are not served yet wait.
+     */
+    void freeze() {
+        enter(Phase.FROZEN);
+        discards.letGoAgain();
+        times = new ServiceTimes();
+        waitedForBudget = false;
     }
 
-    /** Pages saved and writable again. */
-    long pagesDone() {
-        return pagesDone;
+    /** Ends the freeze: from now on the first write to an armed page saves it. */
+    void startCapturing() {
+        phase = Phase.CAPTURING;
     }
 
-    boolean waitedForBudget() {
-        return waitedForBudget;
+    /** No page is wanted any more; hands over what the last slots hold. */
+    void endCapturing() {
+        enter(Phase.TRACKING);
+        submitOpenSlots();
     }
 
-    /** Hands over what the last slots hold; only after the thread has ended. */
-    void submitOpenSlots() {
+    private void enter(Phase next) {
+        phase = next;
+        awaitBatchEnd();
+    }
+
+    /** Waits until no message is in hand that was taken before this call. */
+    void awaitBatchEnd() {
+        long sequence = batchSequence;
+        while (sequence % 2 != 0 && batchSequence == sequence) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private void submitOpenSlots() {
         for (int i = 0; i < openSlots.length; i++) {
             Slot slot = openSlots[i];
             if (slot != null) {
@@ -171,8 +253,18 @@ final class FaultServer implements Runnable {
         }
     }
 
-    /** Only after the thread has ended. */
+    // For after endCapturing.
+
+    boolean waitedForBudget() {
+        return waitedForBudget;
+    }
+
     ServiceTimes times() {
         return times;
+    }
+
+    /** Faults outside captures, since the start. */
+    long trackedFaults() {
+        return trackedFaults;
     }
 }

@@ -2,59 +2,96 @@ package org.vmckpt.cow.memory;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
- * The state of each page of a region: PENDING, then CLAIMED by exactly one thread, then DONE.
+ * What is known of each page of a region between two checkpoints and during one.
  *
  * <pre>
- * state    protected  who reads the page   a fault on it means
- * PENDING  yes        nobody yet           claim, save, lift
- * CLAIMED  yes        the claimer          nothing to do: the claimer's lift wakes the writer
- * DONE     no         nobody               lift again: the message is from before the lift
+ * state     protected  in the next checkpoint  a write fault on it means
+ * LOOSE     no (*)     yes, it was written     lift: the message is an old one, or see (*)
+ * ARMED     yes        yes                     before the pause: lift. After it: save, then lift
+ * CLEAN     yes        no, it is unchanged     lift
+ * COPYING   yes        being read just now     note that somebody waits: AWAITED
+ * AWAITED   yes        the same                nothing: whoever copies it lifts it
+ * FAULTING  either     the fault thread has it nothing: the fault thread lifts it
  * </pre>
+ *
+ * <p>All but FAULTING go to LOOSE by way of it or of COPYING: the protection is lifted first, and
+ * only then is the page LOOSE. Pages are armed from LOOSE alone, the state before the protection.
+ * So a page that is ARMED or CLEAN is protected, whatever threads overtake each other; the
+ * converse, (*) a LOOSE page that is protected, costs a fault and nothing else.
  */
 final class PageStates {
-    static final byte PENDING = 0;
-    static final byte CLAIMED = 1;
-    static final byte DONE = 2;
+    static final byte LOOSE = 0;
+    static final byte ARMED = 1;
+    static final byte CLEAN = 2;
+    static final byte COPYING = 3;
+    static final byte AWAITED = 4;
+    static final byte FAULTING = 5;
+    private static final byte PADDING = 6;
 
     private static final VarHandle STATE = MethodHandles.arrayElementVarHandle(byte[].class);
+    private static final VarHandle EIGHT =
+            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final long ONES = 0x0101010101010101L;
+    private static final long HIGHS = 0x8080808080808080L;
 
     private final byte[] states;
 
     PageStates(int pageCount) {
-        states = new byte[pageCount];
+        states = new byte[(pageCount + Long.BYTES - 1) / Long.BYTES * Long.BYTES];
+        Arrays.fill(states, pageCount, states.length, PADDING);
     }
 
     byte get(int page) {
         return (byte) STATE.getVolatile(states, page);
     }
 
-    boolean tryClaim(int page) {
-        return STATE.compareAndSet(states, page, PENDING, CLAIMED);
+    /** Changes a page's state if it is {@code from}; of two threads that try, one succeeds. */
+    boolean change(int page, byte from, byte to) {
+        return STATE.compareAndSet(states, page, from, to);
     }
 
-    /** Claims pages from {@code first} on, up to {@code limit} or the first that is not pending. */
-    int claimRun(int first, int limit) {
+    /** Sets the state of pages that the caller alone has. */
+    void set(int first, int count, byte state) {
+        for (int page = first; page < first + count; page++) {
+            STATE.setVolatile(states, page, state);
+        }
+    }
+
+    /** Takes pages from {@code first} on, up to {@code limit} or the first in another state. */
+    int changeRun(int first, int limit, byte from, byte to) {
         int page = first;
-        while (page < limit && tryClaim(page)) {
+        while (page < limit && change(page, from, to)) {
             page++;
         }
         return page - first;
     }
 
-    /** The first page in the range that was not claimed yet, or {@code limit}. */
-    int nextPending(int first, int limit) {
+    /**
+     * The first page in the range that is in a state, or {@code limit}. Eight pages at a time: a
+     * guest has millions, and some of this happens in its pause.
+     */
+    int next(byte state, int first, int limit) {
         int page = first;
-        while (page < limit && get(page) != PENDING) {
+        while (page < limit && page % Long.BYTES != 0) {
+            if (get(page) == state) {
+                return page;
+            }
             page++;
         }
-        return page;
-    }
-
-    void finish(int first, int count) {
-        for (int page = first; page < first + count; page++) {
-            STATE.setRelease(states, page, DONE);
+        long pattern = ONES * state;
+        while (page < limit) {
+            long different = (long) EIGHT.get(states, page) ^ pattern;
+            long equal = (different - ONES) & ~different & HIGHS;
+            if (equal != 0) {
+                // The lowest byte that is marked is a true match; those above it may not be.
+                return Math.min(limit, page + Long.numberOfTrailingZeros(equal) / Byte.SIZE);
+            }
+            page += Long.BYTES;
         }
+        return limit;
     }
 }

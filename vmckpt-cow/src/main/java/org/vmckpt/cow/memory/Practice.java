@@ -48,9 +48,11 @@ final class Practice {
             throws VmckptException, InterruptedException {
         CaptureRegion region =
                 new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), file, 0);
-        try (MemoryCapture capture =
-                MemoryCapture.prepare(
-                        uffd, List.of(region), 2 * SIZE_BYTES, new Nowhere(), "practice")) {
+        try (MemoryTracker tracker =
+                        MemoryTracker.start(uffd, List.of(region), 2 * SIZE_BYTES, "practice");
+                MemoryCapture capture = tracker.captureAndRelease(new Nowhere())) {
+            capture.armAhead();
+            writeEverySixteenth(mapping, source);
             capture.arm();
             Thread writer =
                     Thread.ofPlatform()
@@ -70,6 +72,12 @@ final class Practice {
      */
     private static void writeThreeQuarters(NativeBuffer mapping, GuestFile source) {
         for (long offset = 0; offset < mapping.sizeBytes() / 4 * 3; offset += Slot.PAGE_BYTES) {
+            source.pread(mapping.address() + offset, 1, 0);
+        }
+    }
+
+    private static void writeEverySixteenth(NativeBuffer mapping, GuestFile source) {
+        for (long offset = 0; offset < mapping.sizeBytes(); offset += 16 * Slot.PAGE_BYTES) {
             source.pread(mapping.address() + offset, 1, 0);
         }
     }

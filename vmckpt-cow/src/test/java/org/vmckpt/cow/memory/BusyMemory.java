@@ -67,12 +67,16 @@ final class BusyMemory implements AutoCloseable {
         }
     }
 
+    void writePage(long page) {
+        source.pread(mapping.address() + page * Slot.PAGE_BYTES, 1, 0);
+    }
+
     List<CaptureRegion> regions() {
         return List.of(new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), file, 0));
     }
 
-    MemoryCapture prepare(long budgetBytes, PageSink sink) throws VmckptException {
-        return MemoryCapture.prepare(uffd, regions(), budgetBytes, sink, "a busy memory");
+    MemoryTracker track(long budgetBytes) throws VmckptException {
+        return MemoryTracker.start(uffd, regions(), budgetBytes, "a busy memory");
     }
 
     /** Arms in a pause of the writers and returns what the memory held then. */

@@ -7,13 +7,25 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 /** Keeps one region's pages, and counts how often each came. */
 final class CollectingSink implements PageSink {
     final byte[] content;
-    final AtomicIntegerArray arrivals;
+    AtomicIntegerArray arrivals;
 
     CollectingSink(long sizeBytes) {
         content = new byte[Math.toIntExact(sizeBytes)];
         arrivals = new AtomicIntegerArray((int) (sizeBytes / Slot.PAGE_BYTES));
         // A page that never comes must not look like zeros.
         Arrays.fill(content, (byte) 0xEE);
+    }
+
+    void countAnew() {
+        arrivals = new AtomicIntegerArray(arrivals.length());
+    }
+
+    int mostArrivals() {
+        int most = 0;
+        for (int page = 0; page < arrivals.length(); page++) {
+            most = Math.max(most, arrivals.get(page));
+        }
+        return most;
     }
 
     @Override

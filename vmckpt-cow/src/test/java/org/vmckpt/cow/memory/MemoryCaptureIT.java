@@ -46,14 +46,17 @@ class MemoryCaptureIT {
     void budgetOfFewSlotsSlowsTheGuestDownButLosesNothing() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
-            captureAndCompare(memory, MemoryCapture.MIN_BUDGET_BYTES);
+            captureAndCompare(memory, MemoryTracker.MIN_BUDGET_BYTES);
         }
     }
 
     private static CaptureReport captureAndCompare(BusyMemory memory, long budgetBytes)
             throws Exception {
         CollectingSink sink = new CollectingSink(SIZE);
-        try (MemoryCapture capture = memory.prepare(budgetBytes, sink)) {
+        try (MemoryTracker tracker = memory.track(budgetBytes);
+                MemoryCapture capture = tracker.captureAndRelease(sink)) {
+            capture.armAhead();
+            memory.awaitProgress();
             byte[] snapshot = memory.armInPause(capture);
             memory.awaitProgress();
             capture.start();
@@ -65,6 +68,79 @@ class MemoryCaptureIT {
                 assertThat(sink.arrivals.get(page)).as("arrivals of page %d", page).isOne();
             }
             System.out.println(report);
+            return report;
+        }
+    }
+
+    @Test
+    void epochsHoldOnlyWhatWasWrittenAndTogetherTheSnapshot() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE / 2);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            memory.startWriters(2);
+            CollectingSink image = new CollectingSink(SIZE);
+            for (int epoch = 0; epoch < 12; epoch++) {
+                memory.awaitProgress();
+                image.countAnew();
+                try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+                    capture.armAhead();
+                    memory.awaitProgress();
+                    byte[] snapshot = memory.armInPause(capture);
+                    memory.awaitProgress();
+                    capture.start();
+                    CaptureReport report = capture.awaitDrained();
+                    assertThat(image.content).as("epoch %d", epoch).isEqualTo(snapshot);
+                    assertThat(image.mostArrivals()).isOne();
+                    if (epoch > 0) {
+                        assertThat(report.pagesCopied()).isLessThan(SIZE / Slot.PAGE_BYTES / 2);
+                    }
+                    System.out.println(report);
+                }
+            }
+        }
+    }
+
+    @Test
+    void quietEpochHoldsExactlyTheWrittenPages() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink image = new CollectingSink(SIZE);
+            captureAndTrack(memory, tracker, image);
+            memory.writePage(7);
+            memory.writePage(4711);
+            image.countAnew();
+            CaptureReport report = captureAndTrack(memory, tracker, image);
+            assertThat(report.pagesCopied()).isEqualTo(2);
+            assertThat(report.pagesArmedInPause()).isZero();
+            assertThat(image.arrivals.get(7)).isOne();
+            assertThat(image.arrivals.get(4711)).isOne();
+            image.countAnew();
+            assertThat(captureAndTrack(memory, tracker, image).pagesCopied()).isZero();
+        }
+    }
+
+    @Test
+    void memoryGivenBackBetweenCheckpointsIsInTheNextOne() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink image = new CollectingSink(SIZE);
+            captureAndTrack(memory, tracker, image);
+            memory.mapping.discard(1 << 20, 1 << 20);
+            memory.writePage(300);
+            image.countAnew();
+            CaptureReport report = captureAndTrack(memory, tracker, image);
+            assertThat(report.pagesCopied()).isOne();
+            assertThat(report.holePages()).isEqualTo(255);
+        }
+    }
+
+    private static CaptureReport captureAndTrack(
+            BusyMemory memory, MemoryTracker tracker, CollectingSink image) throws Exception {
+        try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+            capture.armAhead();
+            byte[] snapshot = memory.armInPause(capture);
+            capture.start();
+            CaptureReport report = capture.awaitDrained();
+            assertThat(image.content).isEqualTo(snapshot);
             return report;
         }
     }
@@ -115,7 +191,8 @@ class MemoryCaptureIT {
                 };
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
-            try (MemoryCapture capture = memory.prepare(8 << 20, sink)) {
+            try (MemoryTracker tracker = memory.track(8 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(sink)) {
                 memory.armInPause(capture);
                 capture.start();
                 assertThatThrownBy(capture::awaitDrained).isSameAs(full);
@@ -130,7 +207,8 @@ class MemoryCaptureIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
             StuckSink sink = new StuckSink();
-            MemoryCapture capture = memory.prepare(MemoryCapture.MIN_BUDGET_BYTES, sink);
+            MemoryTracker tracker = memory.track(MemoryTracker.MIN_BUDGET_BYTES);
+            MemoryCapture capture = tracker.captureAndRelease(sink);
             memory.armInPause(capture);
             capture.start();
             Thread.sleep(50);
@@ -141,8 +219,10 @@ class MemoryCaptureIT {
             } finally {
                 sink.release = true;
                 capture.close();
+                tracker.close();
             }
             capture.close();
+            tracker.close();
             assertThat(threadsOfOurs()).isEmpty();
         }
     }
@@ -152,7 +232,8 @@ class MemoryCaptureIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
             StuckSink sink = new StuckSink();
-            MemoryCapture capture = memory.prepare(MemoryCapture.MIN_BUDGET_BYTES, sink);
+            MemoryTracker tracker = memory.track(MemoryTracker.MIN_BUDGET_BYTES);
+            MemoryCapture capture = tracker.captureAndRelease(sink);
             try {
                 memory.armInPause(capture);
                 capture.start();
@@ -163,6 +244,7 @@ class MemoryCaptureIT {
             } finally {
                 sink.release = true;
                 capture.close();
+                tracker.close();
             }
         }
     }
@@ -171,13 +253,15 @@ class MemoryCaptureIT {
     void closeWithoutStartFreesTheGuest() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
-            try (MemoryCapture capture = memory.prepare(8 << 20, new CollectingSink(SIZE))) {
+            try (MemoryTracker tracker = memory.track(8 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(new CollectingSink(SIZE))) {
                 memory.armInPause(capture);
             }
             memory.awaitProgress();
-            MemoryCapture neverArmed = memory.prepare(8 << 20, new CollectingSink(SIZE));
-            memory.awaitProgress();
-            neverArmed.close();
+            try (MemoryTracker tracker = memory.track(8 << 20);
+                    MemoryCapture _ = tracker.captureAndRelease(new CollectingSink(SIZE))) {
+                memory.awaitProgress();
+            }
             assertThat(threadsOfOurs()).isEmpty();
         }
     }
@@ -186,7 +270,8 @@ class MemoryCaptureIT {
     void brokenUserfaultfdFailsTheCaptureAndFreesTheGuest() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
-            try (MemoryCapture capture = memory.prepare(8 << 20, new CollectingSink(SIZE))) {
+            try (MemoryTracker tracker = memory.track(8 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(new CollectingSink(SIZE))) {
                 memory.armInPause(capture);
                 memory.uffd.close();
                 capture.start();
@@ -200,7 +285,8 @@ class MemoryCaptureIT {
     void memoryGivenBackDuringTheWindowVoidsTheCapture() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(1);
-            try (MemoryCapture capture = memory.prepare(8 << 20, new CollectingSink(SIZE))) {
+            try (MemoryTracker tracker = memory.track(8 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(new CollectingSink(SIZE))) {
                 memory.mapping.discard(0, 1 << 20);
                 memory.armInPause(capture);
                 memory.mapping.discard(0, 1 << 20);
@@ -216,7 +302,7 @@ class MemoryCaptureIT {
     @Test
     void tooSmallBudgetIsRefusedWithTheOption() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, 0)) {
-            assertThatThrownBy(() -> memory.prepare(1, new CollectingSink(SIZE)))
+            assertThatThrownBy(() -> memory.track(1))
                     .isInstanceOf(RefusedException.class)
                     .hasMessageContaining("--cow-budget");
         }

@@ -6,6 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.ByteRange;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 import org.vmckpt.core.ProtocolException;
 
@@ -87,16 +92,33 @@ class MemoryPartsTest {
     }
 
     @Test
-    void pageIsClaimedOnceAndRunsEndAtClaimedPages() {
+    void pageChangesStateOnceAndRunsEndAtPagesInAnother() {
         PageStates states = new PageStates(10);
-        assertThat(states.tryClaim(4)).isTrue();
-        assertThat(states.tryClaim(4)).isFalse();
-        assertThat(states.claimRun(0, 10)).isEqualTo(4);
-        assertThat(states.nextPending(0, 10)).isEqualTo(5);
-        assertThat(states.claimRun(5, 8)).isEqualTo(3);
-        states.finish(0, 8);
-        assertThat(states.get(4)).isEqualTo(PageStates.DONE);
-        assertThat(states.get(8)).isEqualTo(PageStates.PENDING);
+        assertThat(states.change(4, PageStates.LOOSE, PageStates.ARMED)).isTrue();
+        assertThat(states.change(4, PageStates.LOOSE, PageStates.ARMED)).isFalse();
+        assertThat(states.changeRun(0, 10, PageStates.LOOSE, PageStates.ARMED)).isEqualTo(4);
+        assertThat(states.next(PageStates.LOOSE, 0, 10)).isEqualTo(5);
+        assertThat(states.changeRun(5, 8, PageStates.LOOSE, PageStates.ARMED)).isEqualTo(3);
+        states.set(0, 8, PageStates.CLEAN);
+        assertThat(states.get(4)).isEqualTo(PageStates.CLEAN);
+        assertThat(states.get(8)).isEqualTo(PageStates.LOOSE);
+    }
+
+    @Property
+    void searchFindsWhatALookAtEachPageFinds(
+            @ForAll @Size(min = 1, max = 70) List<@ByteRange(min = 0, max = 5) Byte> pages,
+            @ForAll @ByteRange(min = 0, max = 5) byte wanted,
+            @ForAll @IntRange(min = 0, max = 70) int from) {
+        PageStates states = new PageStates(pages.size());
+        for (int page = 0; page < pages.size(); page++) {
+            states.set(page, 1, pages.get(page));
+        }
+        int first = Math.min(from, pages.size());
+        int expected = first;
+        while (expected < pages.size() && pages.get(expected) != wanted) {
+            expected++;
+        }
+        assertThat(states.next(wanted, first, pages.size())).isEqualTo(expected);
     }
 
     @Test

@@ -107,7 +107,8 @@ class UffdAttachmentIT {
         try (TinyQemu qemu = new TinyQemu(folder, TinyQemu.SHARED)) {
             CollectingSink sink = new CollectingSink(64 << 20);
             try (UffdAttachment attachment = UffdAttachment.attach(qemu.pid(), qemu.regions());
-                    MemoryCapture capture = MemoryCapture.prepare(attachment, 16 << 20, sink)) {
+                    MemoryTracker tracker = MemoryTracker.start(attachment, 16 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(sink)) {
                 capture.arm();
                 qemu.kill();
                 capture.start();
@@ -140,7 +141,8 @@ class UffdAttachmentIT {
             List<RamRegion> regions = GuestMemory.inspect(qemu.pid(), qmp);
             CollectingSink sink = new CollectingSink(regions.getFirst().sizeBytes());
             try (UffdAttachment attachment = UffdAttachment.attach(qemu.pid(), regions);
-                    MemoryCapture capture = MemoryCapture.prepare(attachment, 16 << 20, sink)) {
+                    MemoryTracker tracker = MemoryTracker.start(attachment, 16 << 20);
+                    MemoryCapture capture = tracker.captureAndRelease(sink)) {
                 qmp.execute("stop");
                 capture.arm();
                 Path dump = folder.resolve("dump");

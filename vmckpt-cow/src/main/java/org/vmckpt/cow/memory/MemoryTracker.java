@@ -1,0 +1,179 @@
+package org.vmckpt.cow.memory;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.Userfaultfd;
+import org.vmckpt.cow.linux.WakeEvent;
+
+/**
+ * Watches a guest's memory from one checkpoint to the next: which pages the next one wants, and
+ * which of them are protected already. Before the first checkpoint every page is wanted, after one
+ * that tracked on only what the guest wrote since.
+ *
+ * <p>It owns the thread that serves the guest's faults. Whatever fails, the guest is released
+ * first: all protection is lifted before anything waits or is cleaned up. A tracker that failed
+ * stays so; the next one begins with every page again.
+ */
+public final class MemoryTracker implements AutoCloseable {
+    /** The smallest budget: a few slots for faults, a few for the copier, one per region open. */
+    public static final long MIN_BUDGET_BYTES = 16L * Slot.BYTES;
+
+    private static final long JOIN_PATIENCE_MILLIS = 10_000;
+
+    final CaptureState state;
+    final SlotPool pool;
+    final FaultServer faults;
+    final Arming arming;
+    private final Thread faultThread;
+    private boolean closed;
+
+    private MemoryTracker(CaptureState state, SlotPool pool) {
+        this.state = state;
+        this.pool = pool;
+        this.faults = new FaultServer(state, pool);
+        this.arming = new Arming(state);
+        this.faultThread = thread("vmckpt-faults", faults);
+    }
+
+    static Thread thread(String name, Runnable body) {
+        return Thread.ofPlatform().name(name).daemon().unstarted(body);
+    }
+
+    /**
+     * Allocates the buffer and begins to watch; the guest notices nothing.
+     *
+     * <p>The first call in a JVM also practises on memory of our own for a fraction of a second, so
+     * that the fault path is compiled before a guest depends on it.
+     *
+     * @param budgetBytes memory for originals on their way to a sink, at least {@link
+     *     #MIN_BUDGET_BYTES}; all of it is taken now
+     */
+    public static MemoryTracker start(UffdAttachment attachment, long budgetBytes)
+            throws VmckptException {
+        Practice.once();
+        List<CaptureRegion> regions = new ArrayList<>();
+        for (int i = 0; i < attachment.regions().size(); i++) {
+            RamRegion region = attachment.regions().get(i);
+            regions.add(
+                    new CaptureRegion(
+                            i,
+                            region.hostAddress(),
+                            region.sizeBytes(),
+                            attachment.file(i),
+                            region.fileOffset()));
+        }
+        String guest = "QEMU (pid " + attachment.pid() + ")";
+        return start(attachment.uffd(), regions, budgetBytes, guest);
+    }
+
+    static MemoryTracker start(
+            Userfaultfd uffd, List<CaptureRegion> regions, long budgetBytes, String guest)
+            throws VmckptException {
+        if (budgetBytes < MIN_BUDGET_BYTES) {
+            throw new RefusedException(
+                    "Copy-on-write budget for %s: %d bytes given, at least %d needed: raise --cow-budget"
+                            .formatted(guest, budgetBytes, MIN_BUDGET_BYTES));
+        }
+        int slots = Math.toIntExact(budgetBytes / Slot.BYTES);
+        MemoryTracker tracker = allocate(uffd, regions, slots, guest);
+        try {
+            tracker.faultThread.start();
+            for (CaptureRegion region : regions) {
+                uffd.register(region.address, region.sizeBytes());
+                region.registered.set(true);
+            }
+            return tracker;
+        } catch (ErrnoException failure) {
+            tracker.close();
+            throw AttachFailure.ofRegistration(guest, failure);
+        }
+    }
+
+    private static MemoryTracker allocate(
+            Userfaultfd uffd, List<CaptureRegion> regions, int slots, String guest)
+            throws VmckptException {
+        try {
+            WakeEvent stopFaults = WakeEvent.create();
+            try {
+                CaptureState state = new CaptureState(uffd, regions, stopFaults, guest);
+                int reserved = Math.max(4, regions.size() + 1);
+                return new MemoryTracker(state, new SlotPool(slots, reserved, state::givenUp));
+            } catch (ErrnoException failure) {
+                stopFaults.close();
+                throw failure;
+            }
+        } catch (ErrnoException failure) {
+            throw new RefusedException(
+                    "Preparing a capture of "
+                            + guest
+                            + ": "
+                            + failure.getMessage()
+                            + ": lower --cow-budget, or raise the memory limit of this process",
+                    failure);
+        }
+    }
+
+    /**
+     * Prepares the last capture: what was copied is let go, and the tracker is over at its end.
+     *
+     * @param sink takes the pages
+     */
+    public MemoryCapture captureAndRelease(PageSink sink) {
+        return new MemoryCapture(this, sink, false);
+    }
+
+    /** Prepares a capture after which memory stays protected, so that the next one costs less. */
+    public MemoryCapture captureAndTrack(PageSink sink) {
+        return new MemoryCapture(this, sink, true);
+    }
+
+    /** Lifts all protection, and ends the fault thread once it has read what discards wait for. */
+    void release() throws InterruptedException {
+        state.liftAll();
+        Thread.sleep(MemoryCapture.LAST_MESSAGE_MILLIS);
+        state.stopFaults.set();
+        faultThread.join();
+    }
+
+    /** Throws if the guest had to be let go. */
+    public void check() throws VmckptException {
+        state.check();
+    }
+
+    /**
+     * Releases the guest, ends the threads, frees the buffer; after its captures. Twice is fine.
+     */
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        state.giveUp();
+        state.stopFaults.set();
+        join(faultThread);
+        state.stopFaults.close();
+        pool.close();
+    }
+
+    /** A sink may be slow to notice; the guest runs already, so only we wait for it. */
+    static void join(Thread thread) {
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join(JOIN_PATIENCE_MILLIS);
+                if (thread.isAlive()) {
+                    thread.interrupt();
+                }
+            } catch (InterruptedException interrupt) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
