@@ -32,7 +32,7 @@ interface CaptureEngine extends AutoCloseable {
     CaptureReport awaitCaptured() throws VmckptException;
 
     /** The migration stream without the memory that {@link #finishMemory} tells of. */
-    byte[] deviceStream();
+    byte[] deviceStream() throws VmckptException;
 
     /** Makes the segments of memory durable. */
     List<MemoryBlock> finishMemory() throws VmckptException;

@@ -123,7 +123,7 @@ final class CheckpointRun implements AutoCloseable {
         long pauseStart = System.nanoTime();
         PauseTimes times = pause.take(status, request.drainTimeout());
         engine.start();
-        if (status == GuestStatus.STOPPED) {
+        if (status == GuestStatus.STOPPED && GuestStatus.isLeftByMigration(qmp)) {
             StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), socket.folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }

@@ -10,7 +10,7 @@ enum GuestStatus {
     STOPPED;
 
     static GuestStatus query(QmpClient qmp) throws VmckptException {
-        String status = qmp.execute("query-status").path("status").asText();
+        String status = name(qmp);
         return switch (status) {
             case "running" -> RUNNING;
             case "paused", "prelaunch" -> STOPPED;
@@ -25,6 +25,15 @@ enum GuestStatus {
             case "inmigrate" -> throw refused(qmp, status, "it waits for an incoming migration");
             default -> throw refused(qmp, status, "bring it to running or paused first");
         };
+    }
+
+    /** A finished migration leaves a guest that stood before without its disks. */
+    static boolean isLeftByMigration(QmpClient qmp) throws VmckptException {
+        return name(qmp).equals("postmigrate");
+    }
+
+    private static String name(QmpClient qmp) throws VmckptException {
+        return qmp.execute("query-status").path("status").asText();
     }
 
     private static RefusedException refused(QmpClient qmp, String status, String reason) {

@@ -10,6 +10,7 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.disk.StateImage;
 import org.vmckpt.cow.memory.CaptureReport;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryCapture;
@@ -24,6 +25,9 @@ import org.vmckpt.cow.memory.UffdAttachment;
 final class UffdEngine implements CaptureEngine {
     private static final Duration DEVICE_LIMIT = Duration.ofSeconds(20);
 
+    /** Devices of real guests take 0.4 to 20 MB, video memory included. */
+    private static final int LARGEST_STATE_BYTES = 64 << 20;
+
     private final long pid;
     private final QmpClient qmp;
     private final CheckpointRequest request;
@@ -32,15 +36,9 @@ final class UffdEngine implements CaptureEngine {
     private final List<RamRegion> memory;
     private final long budgetBytes;
     private final Deque<AutoCloseable> resources = new ArrayDeque<>();
-    private byte[] deviceStream = {};
     private @Nullable Prepared prepared;
 
-    private record Prepared(
-            String uri,
-            OutgoingMigration migration,
-            DeviceStateReceiver receiver,
-            MemoryWriters writers,
-            MemoryCapture capture) {}
+    private record Prepared(StateImage devices, MemoryWriters writers, MemoryCapture capture) {}
 
     private UffdEngine(
             GuestSession guest,
@@ -73,14 +71,13 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public void prepare(MigrationSocket socket) throws VmckptException {
-        OutgoingMigration migration = own(new OutgoingMigration(qmp));
-        DeviceStateReceiver receiver = DeviceStateReceiver.start(socket);
+        StateImage devices = own(StateImage.attach(qmp, socket.folder()));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, progress, cancellation));
         UffdAttachment attachment = own(UffdAttachment.attach(pid, memory));
         MemoryTracker tracker = own(MemoryTracker.start(attachment, budgetBytes));
         MemoryCapture capture = own(tracker.captureAndRelease(writers));
-        prepared = new Prepared(socket.uri(), migration, receiver, writers, capture);
+        prepared = new Prepared(devices, writers, capture);
     }
 
     private <T extends AutoCloseable> T own(T resource) {
@@ -107,11 +104,7 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public void save() throws VmckptException {
-        Prepared parts = prepared();
-        parts.migration().start(parts.uri());
-        parts.migration().awaitCompleted(DEVICE_LIMIT);
-        deviceStream = parts.receiver().await(DEVICE_LIMIT);
-        parts.migration().finished();
+        prepared().devices().save(DEVICE_LIMIT);
     }
 
     @Override
@@ -135,8 +128,8 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
-    public byte[] deviceStream() {
-        return deviceStream;
+    public byte[] deviceStream() throws VmckptException {
+        return prepared().devices().read(LARGEST_STATE_BYTES);
     }
 
     @Override
@@ -149,12 +142,9 @@ final class UffdEngine implements CaptureEngine {
         return prepared().writers().storedBytes();
     }
 
+    /** QEMU does nothing else while it writes its devices, so there is nothing to call back. */
     @Override
-    public void cancel() throws VmckptException {
-        if (prepared != null) {
-            prepared.migration().cancel();
-        }
-    }
+    public void cancel() {}
 
     /** Newest first: the guest is released before anything else is cleaned up. */
     @Override

@@ -73,7 +73,7 @@ final class BlockJobs {
         for (JsonNode job : qmp.execute("query-jobs")) {
             String id = job.path("id").asText();
             if (id.startsWith(ID_PREFIX)) {
-                settle(qmp, id);
+                settle(qmp, id, SETTLE_LIMIT);
             }
         }
     }
@@ -83,7 +83,7 @@ final class BlockJobs {
         try {
             if (find(qmp, id).isPresent()) {
                 cancel(qmp, id);
-                settle(qmp, id);
+                settle(qmp, id, SETTLE_LIMIT);
             }
         } catch (VmckptException e) {
             reason.addSuppressed(e);
@@ -94,8 +94,9 @@ final class BlockJobs {
         command(qmp, "block-job-cancel", "device", id);
     }
 
-    private static void settle(QmpClient qmp, String id) throws VmckptException {
-        long deadline = System.nanoTime() + SETTLE_LIMIT.toNanos();
+    /** Waits until a job has ended by itself, if it is there, and dismisses it. */
+    static void settle(QmpClient qmp, String id, Duration limit) throws VmckptException {
+        long deadline = System.nanoTime() + limit.toNanos();
         while (System.nanoTime() < deadline) {
             Optional<JsonNode> job = find(qmp, id);
             if (job.isEmpty()) {
@@ -111,8 +112,7 @@ final class BlockJobs {
             }
             sleep(id, LONGEST_POLL_MILLIS);
         }
-        throw new TransportException(
-                "QEMU job " + id + " of an earlier checkpoint: still there after " + SETTLE_LIMIT);
+        throw new TransportException("QEMU job " + id + ": still there after " + limit);
     }
 
     private static void requireSuccess(String id, JsonNode job) throws ProtocolException {

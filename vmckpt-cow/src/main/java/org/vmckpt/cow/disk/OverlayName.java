@@ -1,6 +1,7 @@
 package org.vmckpt.cow.disk;
 
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.vmckpt.core.CheckpointId;
@@ -16,7 +17,7 @@ final class OverlayName {
     private static final String NODE_PREFIX = "vmckpt-";
     private static final String FILE_NODE_SUFFIX = "-file";
     private static final Pattern FILE = Pattern.compile("(.+)\\.vmckpt-[0-9a-f]{16}\\.qcow2");
-    private static final Pattern NODE = Pattern.compile("vmckpt-[0-9a-f]{16}-\\d+(-file)?");
+    private static final Pattern NODE = Pattern.compile("vmckpt-[0-9a-f]{16}-(\\d+|s)(-file)?");
 
     private OverlayName() {}
 
@@ -27,6 +28,11 @@ final class OverlayName {
 
     static String nodeFor(CheckpointId checkpoint, int disk) {
         return NODE_PREFIX + checkpoint.shortForm() + "-" + disk;
+    }
+
+    /** A new name for the node of an image that takes device state; QEMU allows 31 characters. */
+    static String newStateNode() {
+        return NODE_PREFIX + "%016x-s".formatted(new SecureRandom().nextLong());
     }
 
     static String fileNodeOf(String node) {

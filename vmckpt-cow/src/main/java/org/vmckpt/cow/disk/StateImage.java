@@ -1,0 +1,180 @@
+package org.vmckpt.cow.disk;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Set;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.TransportException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.EventWaiter;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.qmp.QmpEvent;
+
+/**
+ * A small qcow2 image that belongs to no device, into which QEMU writes the guest's device state as
+ * an internal snapshot.
+ *
+ * <p>The stream is the one that a migration sends, but a migration also takes the disks from the
+ * guest when it ends, and {@code cont} opens every image of every chain again and drops the host's
+ * cache of it: milliseconds in the pause. A snapshot leaves the disks alone, and the guest in the
+ * state that it was in.
+ */
+public final class StateImage implements AutoCloseable {
+    /** Room for a disk that nobody writes; the device state lies beyond its end. */
+    private static final long VIRTUAL_BYTES = 1 << 20;
+
+    private static final Duration CREATE_LIMIT = Duration.ofSeconds(30);
+    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(20);
+    private static final Set<String> ENDS = Set.of("concluded", "aborting");
+
+    private final QmpClient qmp;
+    private final String node;
+    private final String job;
+    private final Path path;
+    private final EventWaiter ended;
+    private boolean started;
+
+    private StateImage(QmpClient qmp, Path folder) {
+        this.qmp = qmp;
+        this.node = OverlayName.newStateNode();
+        this.job = BlockJobs.ID_PREFIX + "save-" + node;
+        this.path = folder.resolve("devices.qcow2");
+        this.ended = qmp.waitFor("end of QEMU job " + job, this::isEnd);
+    }
+
+    /**
+     * Makes the image and adds it to QEMU; the guest does not notice.
+     *
+     * @param folder of temporary files in memory; QEMU's user can reach what is in it
+     */
+    public static StateImage attach(QmpClient qmp, Path folder) throws VmckptException {
+        StateImage image = new StateImage(qmp, folder);
+        try {
+            image.createFile(folder);
+            image.addToQemu();
+            return image;
+        } catch (VmckptException e) {
+            try {
+                image.close();
+            } catch (VmckptException unclean) {
+                e.addSuppressed(unclean);
+            }
+            throw e;
+        }
+    }
+
+    private void createFile(Path folder) throws StorageException {
+        try {
+            Files.createFile(
+                    path,
+                    PosixFilePermissions.asFileAttribute(
+                            PosixFilePermissions.fromString("rw-------")));
+            Files.setOwner(path, Files.getOwner(folder));
+        } catch (IOException e) {
+            throw new StorageException("creating " + path + " for the device state: " + e, e);
+        }
+    }
+
+    private void addToQemu() throws VmckptException {
+        String fileNode = OverlayName.fileNodeOf(node);
+        ObjectNode file = nodeOptions("file", fileNode).put("filename", path.toString());
+        qmp.execute("blockdev-add", file);
+        String create = BlockJobs.ID_PREFIX + "create-" + node;
+        ObjectNode arguments = Json.MAPPER.createObjectNode().put("job-id", create);
+        arguments
+                .putObject("options")
+                .put("driver", "qcow2")
+                .put("version", "v3")
+                .put("file", fileNode)
+                .put("size", VIRTUAL_BYTES);
+        qmp.execute("blockdev-create", arguments);
+        BlockJobs.await(qmp, create, CREATE_LIMIT, "create state image", ProgressListener.none());
+        qmp.execute("blockdev-add", nodeOptions("qcow2", node).put("file", fileNode));
+    }
+
+    /** What is in it is read at once and then thrown away, so nothing is flushed. */
+    private static ObjectNode nodeOptions(String driver, String name) {
+        ObjectNode options =
+                Json.MAPPER.createObjectNode().put("driver", driver).put("node-name", name);
+        options.putObject("cache").put("no-flush", true);
+        return options;
+    }
+
+    private boolean isEnd(QmpEvent event) {
+        return event.is("JOB_STATUS_CHANGE")
+                && event.data().path("id").asText().equals(job)
+                && ENDS.contains(event.data().path("status").asText());
+    }
+
+    /**
+     * Makes a guest that stands still write its device state. When this returns the guest may go
+     * on.
+     */
+    public void save(Duration limit) throws VmckptException {
+        ObjectNode arguments =
+                Json.MAPPER
+                        .createObjectNode()
+                        .put("job-id", job)
+                        .put("tag", "vmckpt")
+                        .put("vmstate", node);
+        arguments.putArray("devices").add(node);
+        started = true;
+        qmp.execute("snapshot-save", arguments);
+        String status = ended.await(limit).data().path("status").asText();
+        if (!status.equals("concluded")) {
+            throw new TransportException(
+                    "checkpoint: QEMU could not write the guest's device state: " + reason());
+        }
+    }
+
+    private String reason() throws VmckptException {
+        for (JsonNode found : qmp.execute("query-jobs")) {
+            if (found.path("id").asText().equals(job) && found.hasNonNull("error")) {
+                return found.path("error").asText();
+            }
+        }
+        return "no reason given";
+    }
+
+    /**
+     * The stream that QEMU wrote.
+     *
+     * @param limitBytes more than that is refused
+     */
+    public byte[] read(int limitBytes) throws VmckptException {
+        try (ImageFile file = ImageFile.open(path)) {
+            return Qcow2VmState.read(file, limitBytes);
+        }
+    }
+
+    /** Takes the image out of QEMU and deletes it. */
+    @Override
+    public void close() throws VmckptException {
+        ended.close();
+        try {
+            if (started) {
+                BlockJobs.settle(qmp, job, SETTLE_LIMIT);
+                started = false;
+            }
+            BlockNodes.remove(qmp, node);
+            BlockNodes.remove(qmp, OverlayName.fileNodeOf(node));
+        } finally {
+            deleteFile();
+        }
+    }
+
+    private void deleteFile() throws StorageException {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            throw new StorageException("deleting " + path + ": " + e + "; delete it by hand", e);
+        }
+    }
+}
