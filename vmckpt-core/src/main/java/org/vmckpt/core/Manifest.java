@@ -1,11 +1,13 @@
 package org.vmckpt.core;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 
 /**
  * What a checkpoint consists of: how to start the guest again, and which segments hold its device
@@ -14,6 +16,8 @@ import java.util.TreeSet;
  * @param name a label given by the user; need not be unique
  * @param engine how memory was captured: {@code uffd}
  * @param statistics measured while the checkpoint was taken, for people; keys end in their unit
+ * @param series which run of continuous checkpoints it belongs to; only what has one is ever
+ *     removed by retention
  */
 public record Manifest(
         CheckpointId id,
@@ -24,12 +28,67 @@ public record Manifest(
         DeviceState devices,
         List<MemoryBlock> memory,
         List<DiskState> disks,
-        Map<String, Long> statistics) {
+        Map<String, Long> statistics,
+        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<String> series) {
 
     public Manifest {
         memory = List.copyOf(memory);
         disks = List.copyOf(disks);
         statistics = Map.copyOf(statistics);
+    }
+
+    /** A checkpoint that was taken by itself. */
+    public Manifest(
+            CheckpointId id,
+            Optional<String> name,
+            Instant createdAt,
+            String engine,
+            GuestDefinition guest,
+            DeviceState devices,
+            List<MemoryBlock> memory,
+            List<DiskState> disks,
+            Map<String, Long> statistics) {
+        this(
+                id,
+                name,
+                createdAt,
+                engine,
+                guest,
+                devices,
+                memory,
+                disks,
+                statistics,
+                Optional.empty());
+    }
+
+    /** The same checkpoint as part of a series. */
+    public Manifest inSeries(String name) {
+        return new Manifest(
+                id,
+                this.name,
+                createdAt,
+                engine,
+                guest,
+                devices,
+                memory,
+                disks,
+                statistics,
+                Optional.of(name));
+    }
+
+    /** The same checkpoint, of which other segments hold the same memory and disks. */
+    public Manifest withLayers(UnaryOperator<List<SegmentName>> replacement) {
+        return new Manifest(
+                id,
+                name,
+                createdAt,
+                engine,
+                guest,
+                devices,
+                memory.stream().map(block -> block.withLayers(replacement)).toList(),
+                disks.stream().map(disk -> disk.withLayers(replacement)).toList(),
+                statistics,
+                series);
     }
 
     /** Every segment that must be present for this checkpoint to restore. */
@@ -97,6 +156,10 @@ public record Manifest(
         public MemoryBlock {
             layers = List.copyOf(layers);
         }
+
+        private MemoryBlock withLayers(UnaryOperator<List<SegmentName>> replacement) {
+            return new MemoryBlock(id, sizeBytes, pageSizeBytes, replacement.apply(layers));
+        }
     }
 
     /**
@@ -116,6 +179,16 @@ public record Manifest(
             List<SegmentName> layers) {
         public DiskState {
             layers = List.copyOf(layers);
+        }
+
+        private DiskState withLayers(UnaryOperator<List<SegmentName>> replacement) {
+            return new DiskState(
+                    device,
+                    nodeName,
+                    argumentPath,
+                    format,
+                    virtualSizeBytes,
+                    replacement.apply(layers));
         }
     }
 }

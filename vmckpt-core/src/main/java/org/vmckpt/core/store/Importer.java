@@ -7,6 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -38,6 +39,7 @@ final class Importer {
     private final byte[] buffer = new byte[BUFFER_BYTES];
     private byte[] manifestBytes = new byte[0];
     private long receivedBytes;
+    private boolean hereInOtherLayers;
 
     Importer(
             StoreDirectory directory,
@@ -63,11 +65,21 @@ final class Importer {
                     throw archive.cut("segment " + name + " is missing");
                 }
             }
-            placeSegments();
+            if (!hereInOtherLayers) {
+                placeSegments();
+            }
             return manifest;
         } finally {
             received.values().forEach(DurableFiles::deleteQuietly);
         }
+    }
+
+    /**
+     * Whether the store had this checkpoint already, but compacted: then it stays as it is, and
+     * what was received is not needed.
+     */
+    boolean isHereInOtherLayers() {
+        return hereInOtherLayers;
     }
 
     /** The manifest's file, once it was received. */
@@ -123,9 +135,10 @@ final class Importer {
         }
         boolean equal;
         try {
-            equal =
-                    Arrays.equals(catalog.readBytes(manifest.id()), bytes)
-                            || catalog.read(manifest.id()).equals(manifest);
+            Manifest here = catalog.read(manifest.id());
+            boolean sameBytes = Arrays.equals(catalog.readBytes(manifest.id()), bytes);
+            equal = sameBytes || withoutLayers(here).equals(withoutLayers(manifest));
+            hereInOtherLayers = equal && !sameBytes && !here.equals(manifest) && isComplete(here);
         } catch (CorruptException e) {
             equal = true;
         }
@@ -136,6 +149,19 @@ final class Importer {
                             + ": store "
                             + directory.root()
                             + " has a different checkpoint of this id; remove that one first");
+        }
+    }
+
+    private static Manifest withoutLayers(Manifest manifest) {
+        return manifest.withLayers(layers -> List.of());
+    }
+
+    private boolean isComplete(Manifest here) {
+        try {
+            Publication.checkSegments(directory, here, name -> true);
+            return true;
+        } catch (VmckptException e) {
+            return false;
         }
     }
 

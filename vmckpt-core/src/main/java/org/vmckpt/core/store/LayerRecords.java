@@ -3,12 +3,15 @@ package org.vmckpt.core.store;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.Json;
@@ -72,13 +75,55 @@ final class LayerRecords {
             throws VmckptException {
         Path path = pathFor(file);
         try {
-            LayerRecord record =
-                    new LayerRecord(FORMAT, VERSION, file, recordedNanos, List.copyOf(layers));
+            write(new LayerRecord(FORMAT, VERSION, file, recordedNanos, layers), path, temporary);
+        } catch (IOException e) {
+            throw directory.failure("write a hint", path, e);
+        }
+    }
+
+    /** Changes the layers of all hints; one that cannot be read or written stays, and is stale. */
+    void replaceLayers(
+            UnaryOperator<List<SegmentName>> replacement, Supplier<Path> temporaryFiles) {
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory.state())) {
+            for (Path path : entries) {
+                replaceLayers(path, replacement, temporaryFiles);
+            }
+        } catch (IOException e) {
+            LOG.warn("hints in {} stay as they are: {}", directory.state(), e.toString());
+        }
+    }
+
+    private static void replaceLayers(
+            Path path, UnaryOperator<List<SegmentName>> replacement, Supplier<Path> temporaries)
+            throws IOException {
+        LayerRecord found;
+        try {
+            found = Json.MAPPER.readValue(DurableFiles.read(path, MAX_BYTES), LayerRecord.class);
+        } catch (JsonProcessingException e) {
+            LOG.debug("leave the damaged hint {}: {}", path, e.getOriginalMessage());
+            return;
+        }
+        boolean known =
+                found != null && FORMAT.equals(found.format()) && found.version() == VERSION;
+        if (!known) {
+            return;
+        }
+        List<SegmentName> layers = replacement.apply(found.layers());
+        if (!layers.equals(found.layers())) {
+            write(
+                    new LayerRecord(FORMAT, VERSION, found.file(), found.recordedNanos(), layers),
+                    path,
+                    temporaries.get());
+        }
+    }
+
+    private static void write(LayerRecord record, Path path, Path temporary) throws IOException {
+        try {
             DurableFiles.write(temporary, Json.MAPPER.writeValueAsBytes(record));
             DurableFiles.rename(temporary, path);
         } catch (IOException e) {
             DurableFiles.deleteQuietly(temporary);
-            throw directory.failure("write a hint", path, e);
+            throw e;
         }
     }
 

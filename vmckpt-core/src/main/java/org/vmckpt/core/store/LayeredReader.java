@@ -53,6 +53,10 @@ public final class LayeredReader implements UnitReader {
         return layers.stream().map(SegmentReader::name).toList();
     }
 
+    SegmentKind kind() {
+        return top.kind();
+    }
+
     @Override
     public int unitSizeBytes() {
         return top.unitSizeBytes();
@@ -156,11 +160,12 @@ public final class LayeredReader implements UnitReader {
 
     private void visitLayer(int number, int from, int to, BlockVisitor visitor)
             throws VmckptException {
+        if (from >= to) {
+            return;
+        }
         SegmentReader layer = layers.get(number);
-        if (layer == top) {
-            if (from < to) {
-                layer.visitBlocks(from, to, visitor);
-            }
+        if (number == layers.size() - 1) {
+            layer.visitBlocks(from, to, visitor);
             return;
         }
         WinningUnits filter = new WinningUnits(number, layer, visitor);

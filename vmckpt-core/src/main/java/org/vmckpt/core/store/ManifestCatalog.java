@@ -12,15 +12,18 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
 /** The manifests of a store: which checkpoints there are, and what they use. */
@@ -174,7 +177,18 @@ final class ManifestCatalog {
         return used;
     }
 
-    private Set<CheckpointId> ids() throws VmckptException {
+    /** The manifest's file with other layers; empty when none changes, or it cannot be read. */
+    Optional<byte[]> withLayers(CheckpointId id, UnaryOperator<List<SegmentName>> replacement)
+            throws VmckptException {
+        try {
+            return ManifestCodec.withLayers(readBytes(id), id, replacement);
+        } catch (NotFoundException | CorruptException | UnsupportedException e) {
+            LOG.debug("layers of checkpoint {} stay: {}", id, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    Set<CheckpointId> ids() throws VmckptException {
         Set<CheckpointId> ids = new TreeSet<>();
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory.checkpoints())) {
             for (Path entry : entries) {

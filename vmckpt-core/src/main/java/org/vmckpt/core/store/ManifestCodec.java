@@ -2,16 +2,21 @@ package org.vmckpt.core.store;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
+import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /** The two lines of a manifest file: what it is and its checksum, and the manifest. */
@@ -25,19 +30,55 @@ final class ManifestCodec {
 
     static byte[] encode(Manifest manifest) {
         try {
-            byte[] body = Json.MAPPER.writeValueAsBytes(manifest);
-            String head =
-                    Json.MAPPER
-                            .createObjectNode()
-                            .put("format", FORMAT)
-                            .put("version", VERSION)
-                            .put("sha256", Sha256.hex(body))
-                            .toString();
-            return (head + "\n" + new String(body, StandardCharsets.UTF_8) + "\n")
-                    .getBytes(StandardCharsets.UTF_8);
+            return frame(Json.MAPPER.writeValueAsBytes(manifest));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a manifest that is no JSON: " + manifest.id(), e);
         }
+    }
+
+    private static byte[] frame(byte[] body) {
+        String head =
+                Json.MAPPER
+                        .createObjectNode()
+                        .put("format", FORMAT)
+                        .put("version", VERSION)
+                        .put("sha256", Sha256.hex(body))
+                        .toString();
+        return (head + "\n" + new String(body, StandardCharsets.UTF_8) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * The same manifest with other layers of memory and disks; fields that this version does not
+     * know stay. Empty when no layer changes.
+     */
+    static Optional<byte[]> withLayers(
+            byte[] bytes, CheckpointId id, UnaryOperator<List<SegmentName>> replacement)
+            throws VmckptException {
+        Manifest manifest = decode(bytes, id);
+        Manifest replaced = manifest.withLayers(replacement);
+        if (replaced.equals(manifest)) {
+            return Optional.empty();
+        }
+        try {
+            byte[] body = Arrays.copyOfRange(bytes, newline(bytes, 0) + 1, bytes.length);
+            JsonNode tree = Json.MAPPER.readTree(body);
+            List<Manifest.MemoryBlock> memory = replaced.memory();
+            for (int i = 0; i < memory.size(); i++) {
+                setLayers(tree.path("memory").path(i), memory.get(i).layers());
+            }
+            List<Manifest.DiskState> disks = replaced.disks();
+            for (int i = 0; i < disks.size(); i++) {
+                setLayers(tree.path("disks").path(i), disks.get(i).layers());
+            }
+            return Optional.of(frame(Json.MAPPER.writeValueAsBytes(tree)));
+        } catch (IOException e) {
+            throw damage(id, "its second line is no manifest (" + e.getMessage() + ")", e);
+        }
+    }
+
+    private static void setLayers(JsonNode part, List<SegmentName> layers) {
+        ((ObjectNode) part).set("layers", Json.MAPPER.valueToTree(layers));
     }
 
     /** Decodes untrusted bytes that should be the manifest of this checkpoint. */
@@ -98,7 +139,8 @@ final class ManifestCodec {
                                 manifest.createdAt(),
                                 manifest.engine(),
                                 manifest.guest(),
-                                manifest.devices())
+                                manifest.devices(),
+                                manifest.series())
                         .allMatch(Objects::nonNull)
                 && Objects.nonNull(manifest.devices().segment())
                 && manifest.memory().stream().allMatch(block -> Objects.nonNull(block.id()))

@@ -156,7 +156,7 @@ public final class ParentComparison implements AutoCloseable {
     public List<SegmentName> finish() throws VmckptException {
         Batch batch;
         while ((batch = idleBatches.poll()) != null) {
-            batch.flush();
+            batch.changed.flush();
         }
         LayeredReader stack = parent;
         if (damage != null && stack != null) {
@@ -183,7 +183,7 @@ public final class ParentComparison implements AutoCloseable {
 
     /** Stores what was left to the parent; what is zero there is zero without a layer below. */
     private void takeOver(LayeredReader stack) throws VmckptException {
-        Batch batch = new Batch(stack);
+        UnitBatch batch = new UnitBatch(writer);
         ByteBuffer data = ByteBuffer.allocateDirect(unitSize);
         synchronized (left) {
             long end = left.unitCount();
@@ -205,15 +205,10 @@ public final class ParentComparison implements AutoCloseable {
         }
     }
 
-    /**
-     * Collects changed units of several calls, so that a layer of few changes has full blocks. Used
-     * by one thread at a time.
-     */
+    /** One thread's comparison at a time, and the changed units of several calls. */
     private final class Batch {
         private final UnitComparer comparer;
-        private final long[] changed = new long[batchUnits];
-        private final ByteBuffer changedData = ByteBuffer.allocateDirect(batchUnits * unitSize);
-        private int changedCount;
+        private final UnitBatch changed = new UnitBatch(writer);
 
         Batch(LayeredReader stack) {
             this.comparer = new UnitComparer(stack, batchUnits);
@@ -226,7 +221,7 @@ public final class ParentComparison implements AutoCloseable {
                 if (compared && comparer.isEqual(i - first)) {
                     leave(units[i], 1);
                 } else {
-                    add(units[i], data, data.position() + i * unitSize);
+                    changed.add(units[i], data, data.position() + i * unitSize);
                 }
             }
         }
@@ -240,19 +235,6 @@ public final class ParentComparison implements AutoCloseable {
                 damage = e;
                 return false;
             }
-        }
-
-        private void add(long unit, ByteBuffer data, int offset) throws VmckptException {
-            changedData.put(changedCount * unitSize, data, offset, unitSize);
-            changed[changedCount++] = unit;
-            if (changedCount == batchUnits) {
-                flush();
-            }
-        }
-
-        void flush() throws VmckptException {
-            writer.append(changed, changedCount, changedData.clear());
-            changedCount = 0;
         }
     }
 }

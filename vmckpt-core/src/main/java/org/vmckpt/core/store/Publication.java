@@ -6,6 +6,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.function.Predicate;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
@@ -17,8 +18,13 @@ import org.vmckpt.core.VmckptException;
 final class Publication {
     private Publication() {}
 
-    /** Checks that the manifest lists segments of the right kinds, and that each can be opened. */
-    static void checkSegments(StoreDirectory directory, Manifest manifest) throws VmckptException {
+    /**
+     * Checks that the manifest lists segments of the right kinds, that each is there, and that each
+     * new one can be opened. The others may be many and large, and were checked when they were new.
+     */
+    static void checkSegments(
+            StoreDirectory directory, Manifest manifest, Predicate<SegmentName> isNew)
+            throws VmckptException {
         checkKind(manifest, SegmentKind.DEVICE, List.of(manifest.devices().segment()));
         for (Manifest.MemoryBlock block : manifest.memory()) {
             checkKind(manifest, SegmentKind.MEMORY, block.layers());
@@ -27,7 +33,11 @@ final class Publication {
             checkKind(manifest, SegmentKind.DISK, disk.layers());
         }
         for (SegmentName name : manifest.segments()) {
-            SegmentReader.open(directory.segment(name), name).close();
+            if (isNew.test(name)) {
+                SegmentReader.open(directory.segment(name), name).close();
+            } else {
+                SegmentReader.probe(directory.segment(name), name);
+            }
         }
     }
 

@@ -16,8 +16,9 @@ import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
 /**
- * Deletes checkpoints and segments. The caller has the store alone. The manifest goes first: what a
- * crash leaves then are segments that nobody lists, which cleaning finds.
+ * Deletes checkpoints and segments. The caller has the store alone, or the manifests when segments
+ * stay. The manifest goes first: what a crash leaves then are segments that nobody lists, which
+ * cleaning finds.
  */
 final class Removal {
     private final StoreDirectory directory;
@@ -50,7 +51,8 @@ final class Removal {
         }
     }
 
-    private void deleteManifest(CheckpointId id) throws VmckptException {
+    /** Its segments stay. */
+    void deleteManifest(CheckpointId id) throws VmckptException {
         Path manifest = directory.manifest(id);
         try {
             Files.deleteIfExists(manifest);

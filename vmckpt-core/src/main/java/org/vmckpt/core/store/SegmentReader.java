@@ -49,21 +49,8 @@ public final class SegmentReader implements UnitReader {
             channel = DurableFiles.openForReading(file);
             reader = read(channel, name);
             return reader;
-        } catch (NoSuchFileException e) {
-            throw new NotFoundException(
-                    "read "
-                            + describe(name)
-                            + ": "
-                            + file
-                            + " is missing; import the checkpoint again from a good copy, or remove"
-                            + " the checkpoints that use it",
-                    e);
-        } catch (EOFException e) {
-            throw new CorruptException(
-                    SegmentDamage.message(describe(name), "index", e.getMessage() + ""), e);
         } catch (IOException e) {
-            throw new StorageException(
-                    "read " + describe(name) + " (" + file + "): " + e + "; check the disk", e);
+            throw failure(file, name, e);
         } finally {
             if (reader == null && channel != null) {
                 DurableFiles.closeQuietly(channel);
@@ -71,9 +58,51 @@ public final class SegmentReader implements UnitReader {
         }
     }
 
-    private static SegmentReader read(FileChannel channel, SegmentName name)
+    /** Checks that a file is the named segment, by its ends alone. */
+    static void probe(Path file, SegmentName name) throws VmckptException {
+        try (FileChannel channel = DurableFiles.openForReading(file)) {
+            Ends ends = readEnds(channel, describe(name));
+            if (!ends.footer().name(ends.header().kind()).equals(name)) {
+                throw new CorruptException(
+                        SegmentDamage.message(
+                                describe(name), "footer", "it is that of another segment"));
+            }
+        } catch (IOException e) {
+            throw failure(file, name, e);
+        }
+    }
+
+    private static VmckptException failure(Path file, SegmentName name, IOException cause) {
+        return switch (cause) {
+            case NoSuchFileException e ->
+                    new NotFoundException(
+                            "read "
+                                    + describe(name)
+                                    + ": "
+                                    + file
+                                    + " is missing; import the checkpoint again from a good copy,"
+                                    + " or remove the checkpoints that use it",
+                            e);
+            case EOFException e ->
+                    new CorruptException(
+                            SegmentDamage.message(describe(name), "index", e.getMessage() + ""), e);
+            default ->
+                    new StorageException(
+                            "read "
+                                    + describe(name)
+                                    + " ("
+                                    + file
+                                    + "): "
+                                    + cause
+                                    + "; check the disk",
+                            cause);
+        };
+    }
+
+    private record Ends(SegmentHeader header, SegmentFooter footer) {}
+
+    private static Ends readEnds(FileChannel channel, String segment)
             throws IOException, VmckptException {
-        String segment = describe(name);
         long fileBytes = channel.size();
         if (fileBytes < SegmentFormat.HEADER_BYTES + SegmentFormat.FOOTER_BYTES) {
             throw new CorruptException(
@@ -87,10 +116,18 @@ public final class SegmentReader implements UnitReader {
                         channel,
                         fileBytes - SegmentFormat.FOOTER_BYTES,
                         SegmentFormat.FOOTER_BYTES);
-        SegmentFooter footer = SegmentFooter.decode(foot, fileBytes, segment);
+        return new Ends(header, SegmentFooter.decode(foot, fileBytes, segment));
+    }
+
+    private static SegmentReader read(FileChannel channel, SegmentName name)
+            throws IOException, VmckptException {
+        String segment = describe(name);
+        Ends ends = readEnds(channel, segment);
+        SegmentHeader header = ends.header();
+        SegmentFooter footer = ends.footer();
         byte[] indexBytes =
                 readBytes(channel, footer.indexOffset(), Math.toIntExact(footer.indexBytes()));
-        checkDigest(head, indexBytes, footer, header, name);
+        checkDigest(header.encode(), indexBytes, footer, header, name);
         SegmentIndex index = SegmentIndex.parse(indexBytes, header, footer.indexOffset(), segment);
         return new SegmentReader(name, channel, header, footer, index);
     }

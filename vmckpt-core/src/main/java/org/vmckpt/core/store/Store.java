@@ -34,6 +34,8 @@ public final class Store implements AutoCloseable {
 
     private final StoreDirectory directory;
     private final StoreLock lock;
+    private final StoreLock manifestLock;
+    private final RecentFoldings foldings;
     private final ManifestCatalog catalog;
     private final LayerRecords layerRecords;
     private final UnpublishedSegments unpublished;
@@ -43,7 +45,9 @@ public final class Store implements AutoCloseable {
 
     private Store(StoreDirectory directory) {
         this.directory = directory;
-        this.lock = StoreLock.of(directory);
+        this.lock = StoreLock.ofSegments(directory);
+        this.manifestLock = StoreLock.ofManifests(directory);
+        this.foldings = new RecentFoldings(directory);
         this.catalog = new ManifestCatalog(directory);
         this.layerRecords = new LayerRecords(directory);
         this.unpublished = new UnpublishedSegments(lock);
@@ -65,8 +69,9 @@ public final class Store implements AutoCloseable {
 
     /**
      * Keeps segments from being removed until closed. Take it before {@link #layersOf} when its
-     * answer goes into a manifest, and before reading a checkpoint. ConflictException when segments
-     * are being removed.
+     * answer goes into a manifest, and before reading a checkpoint or building on one: then {@link
+     * #find} its manifest, for compaction may have given it other segments since it was last read.
+     * Waits while segments are being removed; ConflictException when that takes too long.
      */
     public StoreHold hold() throws VmckptException {
         return lock.share("use");
@@ -159,11 +164,17 @@ public final class Store implements AutoCloseable {
     /**
      * Makes a checkpoint visible, atomically and durably, after checking that every segment is
      * there, has the right kind, and has a sound header and index.
+     *
+     * @return the manifest as it is stored: it names merged segments where layers were compacted
+     *     while the checkpoint was taken
      */
-    public void publish(Manifest manifest) throws VmckptException {
-        try (StoreHold _ = lock.share("publish to")) {
-            Publication.checkSegments(directory, manifest);
-            byte[] bytes = ManifestCodec.encode(manifest);
+    public Manifest publish(Manifest manifest) throws VmckptException {
+        Manifest folded;
+        try (StoreHold _ = lock.share("publish to");
+                StoreHold _ = manifestLock.excludeSoon("publish to")) {
+            folded = manifest.withLayers(foldings::apply);
+            Publication.checkSegments(directory, folded, unpublished::contains);
+            byte[] bytes = ManifestCodec.encode(folded);
             if (catalog.exists(manifest.id())) {
                 throw new ConflictException(
                         "publish checkpoint "
@@ -175,6 +186,25 @@ public final class Store implements AutoCloseable {
             Publication.publish(directory, manifest.id(), bytes, temporaryFile());
         }
         unpublished.forget(manifest.segments());
+        return folded;
+    }
+
+    /** Has all manifests and hints name the merged segment; returns how many manifests changed. */
+    int fold(Folding folding) throws VmckptException {
+        try (StoreHold _ = lock.share("compact");
+                StoreHold _ = manifestLock.excludeSoon("compact")) {
+            foldings.add(folding);
+            int changed = 0;
+            for (CheckpointId id : catalog.ids()) {
+                Optional<byte[]> replaced = catalog.withLayers(id, folding::apply);
+                if (replaced.isPresent()) {
+                    Publication.publish(directory, id, replaced.get(), temporaryFile());
+                    changed++;
+                }
+            }
+            layerRecords.replaceLayers(folding::apply, temporaryFolder()::newFile);
+            return changed;
+        }
     }
 
     /**
@@ -207,21 +237,30 @@ public final class Store implements AutoCloseable {
     public long storedBytes(Manifest manifest) throws VmckptException {
         long sum = 0;
         for (SegmentName name : manifest.segments()) {
-            Path file = directory.segment(name);
-            try {
-                sum += Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) ? Files.size(file) : 0;
-            } catch (IOException e) {
-                throw directory.failure("measure segment " + name, file, e);
-            }
+            sum += segmentBytes(name);
         }
         return sum;
     }
 
-    /** Reads every block of the checkpoint. Damage is reported, not thrown. */
+    /** Size of a segment's file; 0 when it is missing. */
+    long segmentBytes(SegmentName name) throws VmckptException {
+        Path file = directory.segment(name);
+        try {
+            return Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) ? Files.size(file) : 0;
+        } catch (IOException e) {
+            throw directory.failure("measure segment " + name, file, e);
+        }
+    }
+
+    /**
+     * Reads every block of the checkpoint, as it is stored now. Damage is reported, not thrown.
+     * NotFoundException when the checkpoint was removed meanwhile.
+     */
     public VerifyReport verify(Manifest manifest, ProgressListener progress)
             throws VmckptException {
         try (StoreHold _ = lock.share("verify")) {
-            return Verification.run(directory, manifest, storedBytes(manifest), progress);
+            Manifest stored = catalog.read(manifest.id());
+            return Verification.run(directory, stored, storedBytes(stored), progress);
         }
     }
 
@@ -229,6 +268,19 @@ public final class Store implements AutoCloseable {
     public RemoveReport remove(CheckpointId id) throws VmckptException {
         try (StoreHold _ = lock.exclude("remove a checkpoint from")) {
             return new Removal(directory, catalog).remove(id);
+        }
+    }
+
+    /**
+     * Makes checkpoints disappear also while others read or write the store. What they used stays
+     * until the next {@link #clean}. One that is not there is no error.
+     */
+    void unlist(Collection<CheckpointId> ids) throws VmckptException {
+        try (StoreHold _ = lock.share("remove checkpoints from");
+                StoreHold _ = manifestLock.excludeSoon("remove checkpoints from")) {
+            for (CheckpointId id : ids) {
+                new Removal(directory, catalog).deleteManifest(id);
+            }
         }
     }
 
@@ -277,9 +329,14 @@ public final class Store implements AutoCloseable {
             Importer importer =
                     new Importer(directory, catalog, temporaryFolder()::newFile, progress);
             Manifest manifest = importer.receive(archive);
-            Publication.checkSegments(directory, manifest);
-            Publication.publish(
-                    directory, manifest.id(), importer.manifestBytes(), temporaryFile());
+            if (importer.isHereInOtherLayers()) {
+                return catalog.read(manifest.id());
+            }
+            Publication.checkSegments(directory, manifest, name -> true);
+            try (StoreHold _ = manifestLock.excludeSoon("import into")) {
+                Publication.publish(
+                        directory, manifest.id(), importer.manifestBytes(), temporaryFile());
+            }
             return manifest;
         }
     }
@@ -298,8 +355,9 @@ public final class Store implements AutoCloseable {
      */
     public void recordLayers(FileIdentity file, List<SegmentName> layers) throws VmckptException {
         long recordedNanos = FileIdentity.nowNanos();
-        try (StoreHold _ = lock.share("write to")) {
-            layerRecords.put(file, recordedNanos, layers, temporaryFile());
+        try (StoreHold _ = lock.share("write to");
+                StoreHold _ = manifestLock.excludeSoon("write to")) {
+            layerRecords.put(file, recordedNanos, foldings.apply(layers), temporaryFile());
         }
     }
 

@@ -48,6 +48,10 @@ record StoreDirectory(Path root) {
         return root.resolve("lock");
     }
 
+    Path manifestLock() {
+        return root.resolve("manifests.lock");
+    }
+
     Path segments() {
         return root.resolve("segments");
     }

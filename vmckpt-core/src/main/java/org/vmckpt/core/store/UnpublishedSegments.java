@@ -41,6 +41,11 @@ final class UnpublishedSegments implements AutoCloseable {
         releaseWhenDone();
     }
 
+    /** Whether this segment was finished here and is not published yet. */
+    synchronized boolean contains(SegmentName name) {
+        return finished.contains(name);
+    }
+
     /** They are listed by a manifest now, or not wanted any more. */
     synchronized void forget(Collection<SegmentName> segments) {
         finished.removeAll(segments);

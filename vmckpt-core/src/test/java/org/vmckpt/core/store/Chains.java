@@ -1,14 +1,20 @@
 package org.vmckpt.core.store;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.MemoryBlock;
@@ -67,11 +73,14 @@ final class Chains {
                 like.statistics());
     }
 
-    /** Publishes a checkpoint that changes some pages of its parent. */
+    /** Publishes a checkpoint that changes some pages of its parent, or of empty memory. */
     static Manifest next(Store store, Optional<Manifest> parent, byte[] model, Random random)
             throws VmckptException {
         List<SegmentName> layers = new ArrayList<>();
         parent.ifPresent(p -> layers.addAll(p.memory().getFirst().layers()));
+        if (parent.isEmpty()) {
+            Arrays.fill(model, (byte) 0);
+        }
         int pages = model.length / Fixture.PAGE;
         layers.add(layer(store, pages, change(model, random, parent.isPresent() ? 3 : 2 * pages)));
         Instant at = parent.map(p -> p.createdAt().plusSeconds(1)).orElse(Fixture.TIME);
@@ -84,5 +93,22 @@ final class Chains {
         try (LayeredReader reader = store.openLayers(manifest.memory().getFirst().layers())) {
             return Fixture.read(reader);
         }
+    }
+
+    /** The segments that some checkpoint lists. */
+    static Set<SegmentName> listed(Store store) throws VmckptException {
+        Set<SegmentName> names = new TreeSet<>();
+        store.list().forEach(manifest -> names.addAll(manifest.segments()));
+        return names;
+    }
+
+    /** The segments whose files are there. */
+    static Set<SegmentName> present(Store store) throws IOException {
+        Set<SegmentName> names = new TreeSet<>();
+        try (Stream<Path> files = Files.list(store.directory().resolve("segments"))) {
+            files.forEach(file ->
+                    names.add(new SegmentName(file.getFileName().toString().replace(".seg", ""))));
+        }
+        return names;
     }
 }

@@ -54,6 +54,19 @@ public record RestoreRequest(
                 DEFAULT_TIMEOUT);
     }
 
+    RestoreRequest withManifest(Manifest stored) {
+        return new RestoreRequest(
+                store,
+                stored,
+                qmpPath,
+                disksDirectory,
+                maps,
+                arguments,
+                paused,
+                qemuBinary,
+                timeout);
+    }
+
     public RestoreRequest withMaps(Map<Path, Path> maps) {
         return new RestoreRequest(
                 store,

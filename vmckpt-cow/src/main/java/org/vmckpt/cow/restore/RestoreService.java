@@ -2,6 +2,7 @@ package org.vmckpt.cow.restore;
 
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
 import org.vmckpt.core.store.StoreHold;
 
 /** Brings checkpoints back as new guests. The same checkpoint can be restored many times. */
@@ -19,8 +20,12 @@ public final class RestoreService {
      */
     public RestoreReport restore(RestoreRequest request, ProgressListener progress)
             throws VmckptException {
-        try (StoreHold _ = request.store().hold()) {
-            return Restoration.run(request, RestorePlan.of(request), progress);
+        Store store = request.store();
+        try (StoreHold _ = store.hold()) {
+            // Compaction may have given it other segments since the caller found it.
+            RestoreRequest current =
+                    request.withManifest(store.find(request.manifest().id().value()));
+            return Restoration.run(current, RestorePlan.of(current), progress);
         }
     }
 }
