@@ -52,6 +52,7 @@ final class ShowCommand implements Callable<Integer> {
                 new Table()
                         .row("Checkpoint", manifest.id().value())
                         .row("Name", manifest.name().orElse("-"))
+                        .row("Series", manifest.series().orElse("-"))
                         .row("Created", ListCommand.localTime(manifest.createdAt()))
                         .row("Engine", manifest.engine())
                         .row("Stored", HumanSize.format(storedBytes))
@@ -60,7 +61,7 @@ final class ShowCommand implements Callable<Integer> {
                         .row("Machine", guest.machineType() + ", " + guest.vcpuCount() + " vCPU")
                         .row("Devices", HumanSize.format(manifest.devices().sizeBytes()));
         for (MemoryBlock block : manifest.memory()) {
-            table.row("Memory", HumanSize.format(block.sizeBytes()) + "  " + block.id());
+            table.row("Memory", describe(block));
         }
         for (DiskState disk : manifest.disks()) {
             table.row("Disk", describe(disk));
@@ -70,6 +71,12 @@ final class ShowCommand implements Callable<Integer> {
             out.println();
             Statistics.table(manifest.statistics()).print(out);
         }
+    }
+
+    private static String describe(MemoryBlock block) {
+        return String.format(
+                "%s  %s, %d layers",
+                HumanSize.format(block.sizeBytes()), block.id(), block.layers().size());
     }
 
     private static String describe(DiskState disk) {

@@ -5,9 +5,11 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
+import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.core.store.VerifyReport;
@@ -55,7 +57,7 @@ final class VerifyCommand implements Callable<Integer> {
         List<String> unreadable = new ArrayList<>();
         try (Store store = session.openStore()) {
             for (Manifest manifest : selected(store)) {
-                reports.add(verify(store, manifest));
+                verify(store, manifest).ifPresent(reports::add);
             }
             if (selection.all) {
                 store.unreadable().forEach(e -> unreadable.add(String.valueOf(e.getMessage())));
@@ -67,9 +69,15 @@ final class VerifyCommand implements Callable<Integer> {
         return (intact ? ExitCode.OK : ExitCode.CORRUPT).number();
     }
 
-    private VerifyReport verify(Store store, Manifest manifest) throws VmckptException {
+    /** Of all, those that retention removes meanwhile are passed over. */
+    private Optional<VerifyReport> verify(Store store, Manifest manifest) throws VmckptException {
         try (ProgressDisplay progress = session.progress()) {
-            return store.verify(manifest, progress);
+            return Optional.of(store.verify(manifest, progress));
+        } catch (NotFoundException e) {
+            if (selection.all) {
+                return Optional.empty();
+            }
+            throw e;
         }
     }
 

@@ -60,6 +60,7 @@ public final class Vmckpt implements Runnable {
                 .addSubcommand(new ImportCommand(session))
                 .addSubcommand(new RemoveCommand(session))
                 .addSubcommand(new ReleaseCommand(session))
+                .addSubcommand(new CompactCommand(session))
                 .addSubcommand(new CleanCommand(session))
                 .addSubcommand(new CompletionCommand(session));
         top.setExecutionStrategy(parsed -> {

@@ -234,10 +234,46 @@ class StoreCommandsTest {
     }
 
     @Test
+    void compactMakesOneSegmentOfAChainAndSaysSo() throws Exception {
+        Manifest first = StoreFixture.checkpoint(store, "one", 1);
+        StoreFixture.checkpointOn(store, first, "two", 2);
+        byte[] before = StoreFixture.memory(store, "two");
+        assertThat(run("show", "two").succeeds().out()).contains("2 layers");
+
+        JsonNode none = run("compact", "--json").succeeds().json();
+        JsonNode json = run("compact", "two", "--max-layers", "1", "--json").succeeds().json();
+
+        assertThat(none.get("runsFolded").asInt()).isZero();
+        assertThat(json.get("runsFolded").asInt()).isOne();
+        assertThat(json.get("segmentsFolded").asInt()).isEqualTo(2);
+        assertThat(json.get("checkpointsChanged").asInt()).isOne();
+        assertThat(json.at("/cleaned/segmentsRemoved").asInt()).isOne();
+        assertThat(StoreFixture.memory(store, "two")).isEqualTo(before);
+        run("verify", "--all").succeeds();
+        assertThat(run("compact").succeeds().out()).contains("Folded 0 segments");
+        run("compact", "--max-layers", "0").endsWith(ExitCode.USAGE);
+        run("compact", "nonesuch").endsWith(ExitCode.NOT_FOUND);
+    }
+
+    @Test
+    void compactOfADamagedChainLeavesItAndEndsAsCorrupt() throws Exception {
+        Manifest first = StoreFixture.checkpoint(store, "one", 1);
+        StoreFixture.checkpointOn(store, first, "two", 2);
+        SegmentName damaged = first.memory().getFirst().layers().getFirst();
+        flipByteInTheMiddle(StoreFixture.segmentFile(store, damaged));
+
+        CommandRun run = run("compact", "two", "--max-layers", "1").endsWith(ExitCode.CORRUPT);
+
+        assertThat(run.err()).contains(damaged.value());
+        assertThat(run("show", "two").succeeds().out()).contains("2 layers");
+    }
+
+    @Test
     void resultsOfEveryStoreCommandAreOneJsonObject() throws Exception {
         StoreFixture.checkpoint(store, "one", 1);
 
-        for (String command : List.of("list", "show one", "verify one", "clean", "remove one")) {
+        for (String command :
+                List.of("list", "show one", "verify one", "compact", "clean", "remove one")) {
             String[] arguments = (command + " --json").split(" ", -1);
             byte[] out = run(arguments).succeeds().outBytes();
             assertThat(Json.MAPPER.readTree(out).isObject()).as(command).isTrue();
