@@ -24,8 +24,9 @@ import picocli.CommandLine.Parameters;
                 + " The guest stands still for a few milliseconds and runs on while its memory and"
                 + " disks are copied. When it fails, nothing of the checkpoint stays, and the guest"
                 + " runs on.%n",
-            "Needs root (to trace QEMU), and guest memory that is shared: -object"
-                + " memory-backend-memfd,id=ram,share=on,size=SIZE -machine memory-backend=ram.%n"
+            "Needs root (to trace QEMU), and for the shortest pause guest memory that is shared:"
+                    + " -object memory-backend-memfd,id=ram,share=on,size=SIZE -machine"
+                    + " memory-backend=ram. Other guests are saved with another engine.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -73,8 +74,10 @@ final class CheckpointCommand implements Callable<Integer> {
             paramLabel = "ENGINE",
             converter = Engine.Converter.class,
             description = {
-                "How memory is saved: uffd (write protection through userfaultfd), or auto, the"
-                        + " first that the guest allows. Default: auto; uffd is the only one yet."
+                "How memory is saved: uffd (write protection from outside, for shared memory),"
+                        + " background (QEMU's background snapshot, also for private memory), pause"
+                        + " (the guest stands still meanwhile), or auto, the first of these that"
+                        + " the guest allows. Default: auto."
             })
     private Engine engine = Engine.AUTO;
 
@@ -102,16 +105,12 @@ final class CheckpointCommand implements Callable<Integer> {
     }
 
     private CheckpointRequest request(Store store) {
-        return switch (engine) {
-            case UFFD, AUTO ->
-                    new CheckpointRequest(
-                            guest.qmpSocket(),
-                            store,
-                            Optional.ofNullable(name),
-                            cowBudgetBytes == null
-                                    ? OptionalLong.empty()
-                                    : OptionalLong.of(cowBudgetBytes),
-                            drainTimeout);
-        };
+        return new CheckpointRequest(
+                guest.qmpSocket(),
+                store,
+                Optional.ofNullable(name),
+                cowBudgetBytes == null ? OptionalLong.empty() : OptionalLong.of(cowBudgetBytes),
+                drainTimeout,
+                engine.name());
     }
 }

@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import org.vmckpt.core.Json;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.PauseTimes;
 
 /** The short report at the end of a checkpoint. */
@@ -14,6 +15,8 @@ final class CheckpointReportText {
     static ObjectNode json(CheckpointReport report) {
         ObjectNode json = Json.MAPPER.valueToTree(report);
         json.remove("manifest");
+        json.put("engine", report.engine().chosen().text());
+        json.set("enginesPassedOver", Json.MAPPER.valueToTree(report.engine().reasons()));
         json.put("id", report.manifest().id().value());
         json.put("name", report.manifest().name().orElse(null));
         json.put("memoryBytes", report.manifest().memoryBytes());
@@ -24,7 +27,9 @@ final class CheckpointReportText {
     static void print(CheckpointReport report, PrintWriter out) {
         PauseTimes pause = report.pause();
         out.println("Checkpoint " + report.manifest().id());
+        report.engine().reasons().forEach(reason -> out.println("  " + reason));
         new Table()
+                .row("  Engine", report.engine().chosen().text(), why(report))
                 .row("  Pause", micros(pause.totalMicros()), parts(pause))
                 .row("  Copy window", micros(report.copyWindowMicros()), faults(report))
                 .row("  Memory", HumanSize.format(report.manifest().memoryBytes()), read(report))
@@ -35,6 +40,10 @@ final class CheckpointReportText {
                         HumanDuration.format(Duration.ofMillis(report.durableMillis())),
                         "after the guest was stopped")
                 .print(out);
+    }
+
+    private static String why(CheckpointReport report) {
+        return report.engine().asked() ? "as asked for" : "the first that the guest allows";
     }
 
     private static String parts(PauseTimes pause) {
@@ -48,6 +57,9 @@ final class CheckpointReportText {
     }
 
     private static String faults(CheckpointReport report) {
+        if (report.engine().chosen() != EngineName.UFFD) {
+            return "";
+        }
         return Statistics.text("", report.cowFaults()) + " COW faults";
     }
 

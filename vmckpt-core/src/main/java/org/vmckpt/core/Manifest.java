@@ -14,7 +14,7 @@ import java.util.function.UnaryOperator;
  * state, memory and disks.
  *
  * @param name a label given by the user; need not be unique
- * @param engine how memory was captured: {@code uffd}
+ * @param engine how memory was captured: {@code uffd}, {@code background} or {@code pause}
  * @param statistics measured while the checkpoint was taken, for people; keys end in their unit
  * @param series which run of continuous checkpoints it belongs to; only what has one is ever
  *     removed by retention
@@ -142,13 +142,13 @@ public record Manifest(
         }
     }
 
-    /** QEMU's migration stream without the shared memory: every device, ROM and small RAM block. */
+    /** QEMU's migration stream without guest memory: every device, ROM and small RAM block. */
     public record DeviceState(SegmentName segment, long sizeBytes) {}
 
     /**
      * One block of guest memory.
      *
-     * @param id the id of the memory backend object, for example {@code mem0}
+     * @param id the name of its RAM block, as a rule that of the memory backend: {@code mem0}
      * @param layers oldest first; a page is what the last layer that has it says, or zeros
      */
     public record MemoryBlock(

@@ -138,7 +138,8 @@ final class GuestLimitsIT {
                             store,
                             usual.name(),
                             OptionalLong.of(budgetBytes),
-                            usual.drainTimeout());
+                            usual.drainTimeout(),
+                            usual.engine());
             assertThatThrownBy(() ->
                             CheckpointService.checkpoint(request, (phase, done, total, unit) -> {}))
                     .isInstanceOf(RefusedException.class)

@@ -52,7 +52,12 @@ final class SlowDiskIT {
         CheckpointRequest usual = guest.request(store);
         CheckpointService.checkpoint(
                 new CheckpointRequest(
-                        usual.qmpSocket(), store, usual.name(), usual.cowBudgetBytes(), limit),
+                        usual.qmpSocket(),
+                        store,
+                        usual.name(),
+                        usual.cowBudgetBytes(),
+                        limit,
+                        usual.engine()),
                 progress);
     }
 

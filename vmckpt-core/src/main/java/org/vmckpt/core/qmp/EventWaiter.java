@@ -28,24 +28,32 @@ public final class EventWaiter implements AutoCloseable {
         return first.isDone() && !first.isCompletedExceptionally();
     }
 
-    /** The event, which may have come before this call. */
-    public QmpEvent await(Duration timeout) throws VmckptException {
+    /** Whether it has come, or comes in this time. */
+    public boolean happensWithin(Duration limit) throws VmckptException {
         try {
-            return first.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            first.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+            return true;
         } catch (TimeoutException e) {
-            throw new TransportException(
-                    "waiting for QEMU's "
-                            + wanted
-                            + ": nothing came within "
-                            + timeout.toMillis()
-                            + " ms",
-                    e);
+            return false;
         } catch (ExecutionException e) {
             throw new TransportException("waiting for QEMU's " + wanted + ": " + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new TransportException("waiting for QEMU's " + wanted + ": interrupted", e);
         }
+    }
+
+    /** The event, which may have come before this call. */
+    public QmpEvent await(Duration timeout) throws VmckptException {
+        if (!happensWithin(timeout)) {
+            throw new TransportException(
+                    "waiting for QEMU's "
+                            + wanted
+                            + ": nothing came within "
+                            + timeout.toMillis()
+                            + " ms");
+        }
+        return first.join();
     }
 
     @Override

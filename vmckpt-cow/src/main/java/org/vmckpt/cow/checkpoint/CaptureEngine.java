@@ -3,7 +3,6 @@ package org.vmckpt.cow.checkpoint;
 import java.util.List;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.memory.CaptureReport;
 
 /**
  * One way to save memory and devices as they are at one instant. Called in this order, by one
@@ -29,7 +28,7 @@ interface CaptureEngine extends AutoCloseable {
     void start();
 
     /** Waits until all of memory is on its way to the store. */
-    CaptureReport awaitCaptured() throws VmckptException;
+    Captured awaitCaptured() throws VmckptException;
 
     /** The migration stream without the memory that {@link #finishMemory} tells of. */
     byte[] deviceStream() throws VmckptException;

@@ -6,12 +6,14 @@ import org.vmckpt.core.Manifest;
 /**
  * A checkpoint that is durable.
  *
+ * @param engine which saved memory, and why not one before it
  * @param durableMillis from the guest's stop until the manifest was on disk
  * @param foldedOverlays how many older overlays went back into their disks
  * @param warnings what did not work and does not harm the checkpoint
  */
 public record CheckpointReport(
         Manifest manifest,
+        EngineChoice engine,
         PauseTimes pause,
         long copyWindowMicros,
         long cowFaults,

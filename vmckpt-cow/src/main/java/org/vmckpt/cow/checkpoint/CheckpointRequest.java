@@ -14,18 +14,30 @@ import org.vmckpt.core.store.Store;
  *     guest memory and a quarter of free memory
  * @param drainTimeout how long the guest may stand still for pending disk requests; longer fails
  *     the checkpoint
+ * @param engine how memory is saved; empty takes the first that the guest allows
  */
 public record CheckpointRequest(
         Path qmpSocket,
         Store store,
         Optional<String> name,
         OptionalLong cowBudgetBytes,
-        Duration drainTimeout) {
+        Duration drainTimeout,
+        Optional<EngineName> engine) {
 
     public static final Duration DEFAULT_DRAIN_TIMEOUT = Duration.ofSeconds(1);
 
     public static CheckpointRequest of(Path qmpSocket, Store store) {
         return new CheckpointRequest(
-                qmpSocket, store, Optional.empty(), OptionalLong.empty(), DEFAULT_DRAIN_TIMEOUT);
+                qmpSocket,
+                store,
+                Optional.empty(),
+                OptionalLong.empty(),
+                DEFAULT_DRAIN_TIMEOUT,
+                Optional.empty());
+    }
+
+    public CheckpointRequest withEngine(EngineName wanted) {
+        return new CheckpointRequest(
+                qmpSocket, store, name, cowBudgetBytes, drainTimeout, Optional.of(wanted));
     }
 }

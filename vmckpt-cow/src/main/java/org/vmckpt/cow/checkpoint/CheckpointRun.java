@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +37,6 @@ import org.vmckpt.cow.disk.GuestDisk;
 import org.vmckpt.cow.disk.Leftovers;
 import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
-import org.vmckpt.cow.memory.CaptureReport;
 
 /**
  * One checkpoint, from first look to last file. Each step of the preparation registers how it is
@@ -90,10 +90,11 @@ final class CheckpointRun implements AutoCloseable {
         GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
         List<GuestDisk> disks = DiskInventory.discover(qmp, pid);
         warnings.addAll(Leftovers.clean(qmp, pid, disks).kept());
-        CaptureEngine engine = UffdEngine.inspect(guest, request, progress, cancellation);
+        EngineChoice choice = EngineChoice.choose(pid, qmp, status, request.engine());
+        CaptureEngine engine = open(choice.chosen());
 
         MigrationSocket socket = keep("socket", MigrationSocket.listen(pid));
-        MigrationSetup migration = MigrationSetup.apply(qmp, EngineName.UFFD);
+        MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         onFailure("migration settings", migration::undo);
         Guard guard =
                 keep(
@@ -127,23 +128,32 @@ final class CheckpointRun implements AutoCloseable {
             StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), socket.folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }
-        CaptureReport captured = engine.awaitCaptured();
+        Captured captured = engine.awaitCaptured();
         Stored stored = store(engine, disks);
-        Manifest manifest = publish(definition, stored, times, captured);
+        Manifest manifest = publish(choice, definition, stored, times, captured);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         settle();
         int folded = fold();
         return new CheckpointReport(
                 manifest,
+                choice,
                 times,
-                (long) captured.windowMicros(),
-                captured.faultCount(),
-                captured.bytesRead(),
+                captured.windowMicros(),
+                captured.faults(),
+                captured.readBytes(),
                 stored.diskReadBytes(),
                 stored.bytes(),
                 durableMillis,
                 folded,
                 warnings);
+    }
+
+    private CaptureEngine open(EngineName name) throws VmckptException {
+        return switch (name) {
+            case UFFD -> UffdEngine.inspect(guest, request, progress, cancellation);
+            case BACKGROUND -> new BackgroundEngine(guest, request, progress, cancellation);
+            case PAUSE -> new PauseEngine(guest, request, progress, cancellation);
+        };
     }
 
     private record Stored(
@@ -218,7 +228,11 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     private Manifest publish(
-            GuestDefinition definition, Stored stored, PauseTimes pause, CaptureReport captured)
+            EngineChoice choice,
+            GuestDefinition definition,
+            Stored stored,
+            PauseTimes pause,
+            Captured captured)
             throws VmckptException {
         cancellation.check();
         progress.update("publish", 0, -1, "");
@@ -227,7 +241,7 @@ final class CheckpointRun implements AutoCloseable {
                         id,
                         request.name(),
                         Instant.now(),
-                        EngineName.UFFD.text(),
+                        choice.chosen().text(),
                         definition,
                         stored.devices(),
                         stored.memory(),
@@ -238,26 +252,19 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     private static Map<String, Long> statistics(
-            Stored stored, PauseTimes pause, CaptureReport captured) {
-        return Map.ofEntries(
-                Map.entry("pauseMicros", pause.totalMicros()),
-                Map.entry("pauseStopMicros", pause.stopMicros()),
-                Map.entry("pauseForkMicros", pause.forkMicros()),
-                Map.entry("pauseDevicesMicros", pause.devicesMicros()),
-                Map.entry("pauseArmMicros", pause.armMicros()),
-                Map.entry("pauseContMicros", pause.contMicros()),
-                Map.entry("armAheadMicros", (long) captured.armAheadMicros()),
-                Map.entry("faultsBeforePause", captured.faultsBeforePause()),
-                Map.entry("pagesArmedInPause", captured.pagesArmedInPause()),
-                Map.entry("copyWindowMicros", (long) captured.windowMicros()),
-                Map.entry("cowFaults", captured.faultCount()),
-                Map.entry("cowFaultP50Micros", (long) captured.faultMicrosP50()),
-                Map.entry("cowFaultP99Micros", (long) captured.faultMicrosP99()),
-                Map.entry("cowFaultMaxMicros", (long) captured.faultMicrosMax()),
-                Map.entry("faultsWaitedForBudget", captured.faultsWaitedForBudget() ? 1L : 0L),
-                Map.entry("memoryReadBytes", captured.bytesRead()),
-                Map.entry("diskReadBytes", stored.diskReadBytes()),
-                Map.entry("storedBytes", stored.bytes()));
+            Stored stored, PauseTimes pause, Captured captured) {
+        Map<String, Long> all = new TreeMap<>(captured.statistics());
+        all.put("pauseMicros", pause.totalMicros());
+        all.put("pauseStopMicros", pause.stopMicros());
+        all.put("pauseForkMicros", pause.forkMicros());
+        all.put("pauseDevicesMicros", pause.devicesMicros());
+        all.put("pauseArmMicros", pause.armMicros());
+        all.put("pauseContMicros", pause.contMicros());
+        all.put("copyWindowMicros", captured.windowMicros());
+        all.put("memoryReadBytes", captured.readBytes());
+        all.put("diskReadBytes", stored.diskReadBytes());
+        all.put("storedBytes", stored.bytes());
+        return all;
     }
 
     /** Back to what was before the fork, or to what was before the overlays were made. */

@@ -61,14 +61,19 @@ final class MigrationSocket implements AutoCloseable {
         return accepted;
     }
 
+    /** Ends the connection, or the wait for it, whoever uses it. */
+    void hangUp() throws IOException {
+        server.close();
+        SocketChannel open = connection;
+        if (open != null) {
+            open.close();
+        }
+    }
+
     @Override
     public void close() {
         try {
-            server.close();
-            SocketChannel open = connection;
-            if (open != null) {
-                open.close();
-            }
+            hangUp();
             Files.deleteIfExists(socket);
             Files.deleteIfExists(folder);
         } catch (IOException e) {

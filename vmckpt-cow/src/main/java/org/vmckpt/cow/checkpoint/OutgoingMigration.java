@@ -37,8 +37,9 @@ final class OutgoingMigration implements AutoCloseable {
         return event.is("MIGRATION") && FINAL.contains(event.data().path("status").asText());
     }
 
-    boolean hasEnded() {
-        return ended.happened();
+    /** Whether it has ended, or ends in this time, well or not. */
+    boolean endsWithin(Duration limit) throws VmckptException {
+        return ended.happensWithin(limit);
     }
 
     /** Waits for QEMU's word that it wrote everything; the stream's end comes after it. */

@@ -73,11 +73,10 @@ final class Pause {
             requireExpected(expected, stopped.happened());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
-            PauseTimes parts = takeInstant(stopEnd - start);
-            if (resumed.happened() || reset.happened()) {
-                throw new RefusedException(
-                        "checkpoint: somebody else resumed or reset the guest while it was being"
-                                + " saved; take the checkpoint again");
+            PauseTimes parts =
+                    takeInstant(stopEnd - start, () -> requireUndisturbed(resumed, reset));
+            if (!engine.resumesGuest()) {
+                requireUndisturbed(resumed, reset);
             }
             return expected == GuestStatus.RUNNING ? goOn(parts, stopped, resumed) : parts;
         }
@@ -86,7 +85,9 @@ final class Pause {
     private PauseTimes goOn(PauseTimes parts, EventWaiter stopped, EventWaiter resumed)
             throws VmckptException {
         long contStart = System.nanoTime();
-        qmp.execute("cont");
+        if (!engine.resumesGuest()) {
+            qmp.execute("cont");
+        }
         long contEnd = System.nanoTime();
         probe.reached(PauseProbe.Moment.RESUMED);
         stoppedByUs = false;
@@ -121,6 +122,15 @@ final class Pause {
         }
     }
 
+    private static void requireUndisturbed(EventWaiter resumed, EventWaiter reset)
+            throws RefusedException {
+        if (resumed.happened() || reset.happened()) {
+            throw new RefusedException(
+                    "checkpoint: somebody else resumed or reset the guest while it was being"
+                            + " saved; take the checkpoint again");
+        }
+    }
+
     private static void requireInTime(Duration took, Duration drainLimit) throws RefusedException {
         if (took.compareTo(drainLimit) > 0) {
             throw new RefusedException(
@@ -134,7 +144,12 @@ final class Pause {
         }
     }
 
-    private PauseTimes takeInstant(long stopNanos) throws VmckptException {
+    /** What has to hold at some moment. */
+    private interface Condition {
+        void require() throws VmckptException;
+    }
+
+    private PauseTimes takeInstant(long stopNanos, Condition undisturbed) throws VmckptException {
         long start = System.nanoTime();
         CompletableFuture<Long> armed = armBeside();
         try {
@@ -142,6 +157,8 @@ final class Pause {
             forked = true;
             long forkEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.FORKED);
+            // From here on the engine may let the guest go on.
+            undisturbed.require();
             engine.save();
             long devicesEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.DEVICES_SAVED);

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
@@ -118,13 +119,37 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
-    public CaptureReport awaitCaptured() throws VmckptException {
+    public Captured awaitCaptured() throws VmckptException {
         try {
-            return prepared().capture().awaitDrained();
+            return captured(prepared().capture().awaitDrained());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
         }
+    }
+
+    private static Captured captured(CaptureReport report) {
+        return new Captured(
+                (long) report.windowMicros(),
+                report.faultCount(),
+                report.bytesRead(),
+                Map.of(
+                        "armAheadMicros",
+                        (long) report.armAheadMicros(),
+                        "faultsBeforePause",
+                        report.faultsBeforePause(),
+                        "pagesArmedInPause",
+                        report.pagesArmedInPause(),
+                        "cowFaults",
+                        report.faultCount(),
+                        "cowFaultP50Micros",
+                        (long) report.faultMicrosP50(),
+                        "cowFaultP99Micros",
+                        (long) report.faultMicrosP99(),
+                        "cowFaultMaxMicros",
+                        (long) report.faultMicrosMax(),
+                        "faultsWaitedForBudget",
+                        report.faultsWaitedForBudget() ? 1L : 0L));
     }
 
     @Override

@@ -37,10 +37,32 @@ public final class GuestMemory {
      * @throws RefusedException when another process or a device could write it unseen
      */
     public static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
+        return new GuestMemory(pid, qmp, mappings(pid)).inspect();
+    }
+
+    /**
+     * Checks that nobody but QEMU writes the guest's memory, of whatever kind that is.
+     *
+     * @throws RefusedException when another process maps it, or a device is passed through
+     */
+    public static void refuseOtherWriters(long pid, QmpClient qmp) throws VmckptException {
+        OtherWriters others = OtherWriters.ofEverybodyBut(pid);
+        others.refuseDevices();
+        GuestMemory memory = new GuestMemory(pid, qmp, mappings(pid));
+        String mtree = qmp.humanMonitor("info mtree -f");
+        for (JsonNode found : qmp.execute("query-memdev")) {
+            Backend backend = new Backend(found.path("id").asText(), found.path("size").asLong());
+            if (found.path("share").asBoolean()) {
+                long start = memory.regionStart(backend, mtree);
+                others.refuse(memory.mappingAt(backend, start), backend.id());
+            }
+        }
+    }
+
+    private static List<ProcessMapping> mappings(long pid) throws VmckptException {
         LinuxPlatform.require();
-        List<ProcessMapping> mappings;
         try {
-            mappings = ProcessMapping.of(pid);
+            return ProcessMapping.of(pid);
         } catch (IOException unreadable) {
             throw new TransportException(
                     "Reading /proc/"
@@ -50,7 +72,6 @@ public final class GuestMemory {
                             + ": QEMU has ended, or vmckpt is not root",
                     unreadable);
         }
-        return new GuestMemory(pid, qmp, mappings).inspect();
     }
 
     private List<RamRegion> inspect() throws VmckptException {

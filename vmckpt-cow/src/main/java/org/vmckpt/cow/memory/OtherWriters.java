@@ -57,7 +57,7 @@ final class OtherWriters {
                                 && mapping.hasSameFileAs(memory));
     }
 
-    private void refuseDevices() throws RefusedException {
+    void refuseDevices() throws RefusedException {
         Path folder = Path.of("/proc", Long.toString(qemuPid), "fd");
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder)) {
             for (Path entry : entries) {

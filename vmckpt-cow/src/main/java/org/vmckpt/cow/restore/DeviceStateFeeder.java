@@ -7,6 +7,7 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,9 +31,29 @@ final class DeviceStateFeeder {
         this.timeout = timeout;
     }
 
-    /** Returns when QEMU has loaded all of it. The guest is stopped then. */
+    /** A stream, however it is made. */
+    interface Content {
+        void writeTo(WritableByteChannel channel) throws IOException, VmckptException;
+    }
+
+    /** As {@link #feed(Content, boolean)}, for a stream that is complete as it is stored. */
     void feed(byte[] stream) throws VmckptException {
-        setCapabilities(true);
+        feed(channel -> writeFully(channel, ByteBuffer.wrap(stream)), true);
+    }
+
+    static void writeFully(WritableByteChannel channel, ByteBuffer buffer) throws IOException {
+        while (buffer.hasRemaining()) {
+            channel.write(buffer);
+        }
+    }
+
+    /**
+     * Returns when QEMU has loaded all of it. The guest is stopped then.
+     *
+     * @param ignoreShared whether shared memory is filled already and not in the stream
+     */
+    void feed(Content stream, boolean ignoreShared) throws VmckptException {
+        setCapabilities(ignoreShared, true);
         try {
             Path folder = Files.createTempDirectory("vmckpt-");
             try {
@@ -45,19 +66,18 @@ final class DeviceStateFeeder {
             throw new StorageException(
                     "restore cannot make a socket for the device state: " + e.getMessage(), e);
         }
-        setCapabilities(false);
+        setCapabilities(false, false);
     }
 
-    /** Guest memory is filled already: the stream has all but what is shared. */
-    private void setCapabilities(boolean on) throws VmckptException {
+    private void setCapabilities(boolean ignoreShared, boolean events) throws VmckptException {
         ObjectNode arguments = Json.MAPPER.createObjectNode();
         ArrayNode capabilities = arguments.putArray("capabilities");
-        capabilities.addObject().put("capability", "x-ignore-shared").put("state", on);
-        capabilities.addObject().put("capability", "events").put("state", on);
+        capabilities.addObject().put("capability", "x-ignore-shared").put("state", ignoreShared);
+        capabilities.addObject().put("capability", "events").put("state", events);
         qmp.execute("migrate-set-capabilities", arguments, timeout);
     }
 
-    private void feedThrough(Path socket, byte[] stream) throws VmckptException {
+    private void feedThrough(Path socket, Content stream) throws VmckptException {
         try (EventWaiter ended =
                 qmp.waitFor("MIGRATION event after the device state", this::isEnd)) {
             qmp.execute(
@@ -77,13 +97,10 @@ final class DeviceStateFeeder {
         return event.is("MIGRATION") && (status.equals("completed") || status.equals("failed"));
     }
 
-    private void send(Path socket, byte[] stream) throws VmckptException {
+    private void send(Path socket, Content stream) throws VmckptException {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.connect(UnixDomainSocketAddress.of(socket));
-            ByteBuffer buffer = ByteBuffer.wrap(stream);
-            while (buffer.hasRemaining()) {
-                channel.write(buffer);
-            }
+            stream.writeTo(channel);
         } catch (IOException e) {
             throw new ProtocolException(
                     "QEMU stopped reading the device state: " + e.getMessage(), e);

@@ -2,18 +2,11 @@ package org.vmckpt.cow.restore;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.StorageException;
-import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.LayeredReader;
@@ -27,9 +20,6 @@ import org.vmckpt.cow.memory.RamRegion;
  */
 final class MemoryFiller {
     private static final String PHASE = "fill memory";
-
-    /** Decompression is the work; more threads than this wait for the memory bus. */
-    private static final int MAX_THREADS = 8;
 
     private static final int ZEROS_BYTES = 1 << 20;
 
@@ -94,7 +84,10 @@ final class MemoryFiller {
             clear(file, region);
             if (!block.layers().isEmpty()) {
                 try (LayeredReader reader = store.openLayers(block.layers())) {
-                    inParallel(reader, file, region);
+                    ParallelRead.of(
+                            reader,
+                            (units, count, data) ->
+                                    write(file, region, reader, units, count, data));
                 }
             }
         } catch (IOException e) {
@@ -123,36 +116,6 @@ final class MemoryFiller {
                 data += count;
             }
             data = file.nextData(hole);
-        }
-    }
-
-    private void inParallel(LayeredReader reader, GuestFile file, RamRegion region)
-            throws VmckptException {
-        int threads = Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors());
-        List<Callable<Void>> parts = new ArrayList<>();
-        for (int i = 0; i < threads; i++) {
-            int first = (int) ((long) reader.blockCount() * i / threads);
-            int end = (int) ((long) reader.blockCount() * (i + 1) / threads);
-            parts.add(() -> {
-                reader.visitBlocks(
-                        first,
-                        end,
-                        (units, count, data) -> write(file, region, reader, units, count, data));
-                return null;
-            });
-        }
-        try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
-            for (Future<Void> part : executor.invokeAll(parts)) {
-                part.get();
-            }
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof VmckptException known) {
-                throw known;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new TransportException("interrupted while filling guest memory", e);
         }
     }
 

@@ -137,14 +137,11 @@ final class Restoration {
         Manifest manifest = request.manifest();
         try (QmpClient qmp = qemu.connect(request.qmpPath(), request.timeout())) {
             long startMillis = watch.lapMillis();
-            long memoryBytes =
-                    MemoryFiller.fill(
-                            request.store(),
-                            manifest.memory(),
-                            GuestMemory.inspect(qemu.pid(), qmp),
-                            progress);
+            long memoryBytes = fillMemory(qemu, qmp, devices);
             long memoryMillis = watch.lapMillis();
-            new DeviceStateFeeder(qmp, request.timeout()).feed(devices);
+            if (DeviceStream.parse(devices).ignoresShared()) {
+                new DeviceStateFeeder(qmp, request.timeout()).feed(devices);
+            }
             boolean running = manifest.guest().running() && !request.paused();
             if (running) {
                 qmp.execute("cont");
@@ -168,6 +165,27 @@ final class Restoration {
         } catch (ProtocolException e) {
             throw new ProtocolException(explain(qemu, e), e);
         }
+    }
+
+    /**
+     * Memory that is shared is written to its file from outside. All other memory goes in with the
+     * device state, as one stream: there is no other way to private memory.
+     */
+    private long fillMemory(QemuProcess qemu, QmpClient qmp, byte[] devices)
+            throws VmckptException {
+        DeviceStream stream = DeviceStream.parse(devices);
+        if (stream.ignoresShared()) {
+            return MemoryFiller.fill(
+                    request.store(),
+                    request.manifest().memory(),
+                    GuestMemory.inspect(qemu.pid(), qmp),
+                    progress);
+        }
+        WholeStream whole =
+                new WholeStream(
+                        request.store(), request.manifest().memory(), stream, devices, progress);
+        new DeviceStateFeeder(qmp, request.timeout()).feed(whole, false);
+        return whole.writtenBytes();
     }
 
     /** QEMU tells the reason of a failed start or load on its standard error only. */

@@ -1,0 +1,35 @@
+package org.vmckpt.cow.checkpoint;
+
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.VmckptException;
+
+/** The guest stands still while QEMU writes all of its memory: slow, and always possible. */
+final class PauseEngine extends StreamEngine {
+    PauseEngine(
+            GuestSession guest,
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation)
+            throws VmckptException {
+        super(guest, request, progress, cancellation);
+    }
+
+    @Override
+    public void save() throws VmckptException {
+        startMigration();
+        awaitStream();
+    }
+
+    @Override
+    public boolean resumesGuest() {
+        return false;
+    }
+
+    @Override
+    public void start() {}
+
+    @Override
+    public Captured awaitCaptured() throws VmckptException {
+        return drain(0);
+    }
+}
