@@ -70,11 +70,12 @@ public final class OverlayFork {
             FileSync.file(overlay.disk().active().hostPath());
         }
         for (Overlay overlay : overlays) {
-            String device = overlay.disk().device();
-            // A path names the device that uses the disk, other names the drive.
-            String kind = device.startsWith("/") ? "-d " : "";
+            // By its node, which every disk has: a device may have no name, or one that is no
+            // drive's.
+            String node = overlay.disk().active().nodeName();
             long start = System.nanoTime();
-            requireNoComplaint(qmp.humanMonitor("qemu-io " + kind + device + " flush"), device);
+            requireNoComplaint(
+                    qmp.humanMonitor("qemu-io " + node + " flush"), overlay.disk().name());
             requireInTime(Duration.ofNanos(System.nanoTime() - start), limit, overlay.disk());
         }
     }
