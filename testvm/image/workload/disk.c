@@ -244,9 +244,9 @@ static void start_writer(struct disk *disk, int lane) {
     start_worker(&disk_load, lane == LANE_DIRECT ? run_direct : run_buffered, writer);
 }
 
-static bool open_disk(struct disk *disk, int index) {
+static bool open_disk(struct disk *disk, int index, const char *prefix, char letter) {
     char path[16];
-    snprintf(disk->name, sizeof disk->name, "vd%c", 'a' + index);
+    snprintf(disk->name, sizeof disk->name, "%s%c", prefix, letter);
     snprintf(path, sizeof path, "/dev/%s", disk->name);
     if (access(path, F_OK) != 0) {
         return false;
@@ -273,8 +273,14 @@ static bool open_disk(struct disk *disk, int index) {
 
 void disk_start(bool fresh) {
     disks_fresh = fresh;
-    while (disks_found < DISKS_MAX && open_disk(&disks[disks_found], disks_found)) {
-        disks_found++;
+    static const char *const prefixes[] = {"vd", "sd"}; // virtio-blk, SCSI
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        char letter = 'a';
+        while (disks_found < DISKS_MAX
+            && open_disk(&disks[disks_found], disks_found, prefixes[i], letter)) {
+            disks_found++;
+            letter++;
+        }
     }
     for (int i = 0; i < disks_found; i++) {
         for (int lane = 0; lane < LANES; lane++) {

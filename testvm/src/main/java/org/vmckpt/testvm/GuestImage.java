@@ -7,7 +7,8 @@ import java.util.List;
 /**
  * The folder that {@code testvm/image/build} made.
  *
- * @param folder holds {@code vmlinuz}, {@code initramfs} and {@code slowdisk.so}
+ * @param folder holds {@code vmlinuz}, {@code initramfs}, {@code counter.img} and {@code
+ *     slowdisk.so}
  */
 public record GuestImage(Path folder) {
     private static final Path BUILD_SCRIPT = Path.of("testvm", "image", "build");
@@ -23,6 +24,11 @@ public record GuestImage(Path folder) {
 
     public Path initramfs() {
         return folder.resolve("initramfs");
+    }
+
+    /** A disk that boots into {@code testvm/image/counter.s}. */
+    public Path countingDisk() {
+        return folder.resolve("counter.img");
     }
 
     /** The library that {@link SlowDisk} preloads into QEMU. */

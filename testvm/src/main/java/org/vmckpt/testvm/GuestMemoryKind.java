@@ -4,10 +4,28 @@ package org.vmckpt.testvm;
 public enum GuestMemoryKind {
     /** A shared memfd: what vmckpt wants. */
     MEMFD,
-    /** A shared file in the guest's folder. */
+    /** A shared file in the guest's folder; only a folder on tmpfs can be checkpointed. */
     FILE,
     /** A file in the guest's folder, mapped privately: writes never reach it. */
     PRIVATE_FILE,
     /** Plain {@code -m}: anonymous private memory, QEMU's default. */
-    ANONYMOUS
+    ANONYMOUS;
+
+    private static final String VARIABLE = "VMCKPT_TEST_MEMORY";
+
+    /**
+     * For guests that do not care: a memfd, unless the environment says otherwise, as it does for a
+     * QEMU that vmckpt can checkpoint with a memory file only.
+     */
+    static GuestMemoryKind usual() {
+        String wanted = System.getenv(VARIABLE);
+        return switch (wanted) {
+            case null -> MEMFD;
+            case "", "memfd" -> MEMFD;
+            case "file" -> FILE;
+            default ->
+                    throw new IllegalArgumentException(
+                            "%s=%s: expected memfd or file".formatted(VARIABLE, wanted));
+        };
+    }
 }

@@ -6,17 +6,19 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** What QEMU is started with, and the disk files that it names. */
 final class QemuArguments {
     /**
      * Only panics interrupt the JSON lines. The TSC is a clock that costs the emulated guest
-     * little; without erms the kernel clears pages by words, five times faster than by bytes. On a
-     * busy host the timer is late, which the kernel would take for a broken one.
+     * little; without erms the kernel clears pages by words, five times faster than by bytes, and
+     * without erms it hangs on a processor with fsrm, which QEMU 10 has. On a busy host the timer
+     * is late, which the kernel would take for a broken one.
      */
     private static final String KERNEL_PARAMETERS =
             "console=ttyS0 quiet loglevel=1 panic=-1 clocksource=tsc tsc=reliable no_timer_check"
-                    + " clearcpuid=erms cryptomgr.notests ";
+                    + " clearcpuid=erms,fsrm cryptomgr.notests ";
 
     private final TestGuestBuilder wanted;
     private final Path folder;
@@ -79,7 +81,7 @@ final class QemuArguments {
         command.addAll(memory());
         command.addAll(List.of("-smp", Integer.toString(wanted.vcpus)));
         command.addAll(List.of("-display", "none", "-nodefaults", "-no-reboot"));
-        command.addAll(List.of("-qmp", "unix:%s,server=on,wait=off".formatted(qmpSocket(folder))));
+        command.addAll(monitor());
         command.addAll(consoles());
         command.addAll(List.of("-kernel", image.kernel().toString()));
         command.addAll(List.of("-initrd", image.initramfs().toString()));
@@ -91,31 +93,50 @@ final class QemuArguments {
         return List.copyOf(command);
     }
 
-    private List<String> memory() {
-        String size = Long.toString(wanted.memoryBytes);
-        String inMebibytes = (wanted.memoryBytes >> 20) + "M";
-        String file = folder.resolve("memory").toString();
-        String backend =
-                switch (wanted.memoryKind) {
-                    case MEMFD -> "memory-backend-memfd,id=ram,share=on,size=" + size;
-                    case FILE -> fileBackend(file, "on", size);
-                    case PRIVATE_FILE -> fileBackend(file, "off", size);
-                    case ANONYMOUS -> "";
-                };
-        if (backend.isEmpty()) {
-            return List.of("-machine", wanted.machine, "-m", inMebibytes);
-        }
-        String machine = wanted.machine + ",memory-backend=ram";
-        return List.of("-machine", machine, "-m", inMebibytes, "-object", backend);
+    List<String> monitor() {
+        return List.of("-qmp", "unix:%s,server=on,wait=off".formatted(qmpSocket(folder)));
     }
 
-    private static String fileBackend(String path, String share, String size) {
-        return "memory-backend-file,id=ram,mem-path=%s,share=%s,size=%s"
-                .formatted(path, share, size);
+    List<String> memory() {
+        List<String> size = List.of("-m", (wanted.memoryBytes >> 20) + "M");
+        if (wanted.memoryKind == GuestMemoryKind.ANONYMOUS) {
+            return concat(size, List.of("-machine", wanted.machine));
+        }
+        if (wanted.numaNodes == 1) {
+            String machine = wanted.machine + ",memory-backend=ram";
+            return concat(
+                    size,
+                    List.of("-machine", machine, "-object", backend("ram", wanted.memoryBytes)));
+        }
+        List<String> arguments = concat(size, List.of("-machine", wanted.machine));
+        for (int node = 0; node < wanted.numaNodes; node++) {
+            String id = "ram" + node;
+            String backend = backend(id, wanted.memoryBytes / wanted.numaNodes);
+            arguments =
+                    concat(arguments, List.of("-object", backend, "-numa", "node,memdev=" + id));
+        }
+        return arguments;
+    }
+
+    private static List<String> concat(List<String> first, List<String> second) {
+        return Stream.concat(first.stream(), second.stream()).toList();
+    }
+
+    private String backend(String id, long sizeBytes) {
+        String file =
+                "memory-backend-file,mem-path="
+                        + folder.resolve(id.equals("ram") ? "memory" : "memory-" + id);
+        return switch (wanted.memoryKind) {
+                    case MEMFD -> "memory-backend-memfd,share=on";
+                    case FILE -> file + ",share=on";
+                    case PRIVATE_FILE -> file + ",share=off";
+                    case ANONYMOUS -> throw new IllegalStateException("no backend");
+                }
+                + ",id=%s,size=%d".formatted(id, sizeBytes);
     }
 
     /** The first serial port is the guest's console, the second takes commands. */
-    private List<String> consoles() {
+    List<String> consoles() {
         return List.of(
                 "-chardev",
                 "file,id=console,path=" + consoleLog(folder),
@@ -149,7 +170,19 @@ final class QemuArguments {
                 };
         List<String> arguments = new ArrayList<>(backend);
         arguments.addAll(
-                List.of("-device", "virtio-blk-pci,drive=%s,id=virtio-%s".formatted(name, name)));
+                switch (disk.bus()) {
+                    case VIRTIO_BLK ->
+                            List.of(
+                                    "-device",
+                                    "virtio-blk-pci,drive=%s,id=virtio-%s".formatted(name, name));
+                    case VIRTIO_SCSI ->
+                            List.of(
+                                    "-device",
+                                    "virtio-scsi-pci,id=scsi-" + name,
+                                    "-device",
+                                    "scsi-hd,bus=scsi-%s.0,drive=%s,id=%s-hd"
+                                            .formatted(name, name, name));
+                });
         return arguments;
     }
 }

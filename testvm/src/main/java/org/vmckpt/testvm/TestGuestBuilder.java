@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 public final class TestGuestBuilder {
     long memoryBytes = 512L << 20;
     int vcpus = 2;
+    int numaNodes = 1;
     String machine = "pc";
-    GuestMemoryKind memoryKind = GuestMemoryKind.MEMFD;
+    GuestMemoryKind memoryKind = GuestMemoryKind.usual();
     Workload workload = Workload.idle(64L << 20);
     String qemu = "qemu-system-x86_64";
     final List<TestDisk> disks = new ArrayList<>();
@@ -34,6 +35,12 @@ public final class TestGuestBuilder {
 
     public TestGuestBuilder vcpus(int count) {
         this.vcpus = count;
+        return this;
+    }
+
+    /** More than one: each has a memory backend of its own, of an equal part of the memory. */
+    public TestGuestBuilder numaNodes(int count) {
+        this.numaNodes = count;
         return this;
     }
 

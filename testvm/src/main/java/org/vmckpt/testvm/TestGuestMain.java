@@ -146,7 +146,7 @@ public final class TestGuestMain implements Callable<Integer> {
                 parts.length == 2
                         ? TestDisk.Attachment.DRIVE
                         : TestDisk.Attachment.valueOf(parts[2].toUpperCase(Locale.ROOT));
-        return new TestDisk(parseBytes(parts[0]), format, attachment);
+        return new TestDisk(parseBytes(parts[0]), format, attachment, TestDisk.Bus.VIRTIO_BLK);
     }
 
     /** A number with an optional K, M or G. */

@@ -1,0 +1,114 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AnnotatedElementContext;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.io.TempDirFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.testvm.TestDisk.Attachment;
+import org.vmckpt.testvm.TestDisk.Bus;
+import org.vmckpt.testvm.TestDisk.Format;
+
+/** Guests of many kinds are checkpointed under load and come back. */
+final class GuestMatrixIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** A memory file can be protected on tmpfs only. */
+    @TempDir(factory = OnTmpfs.class)
+    Path folder;
+
+    private static final class OnTmpfs implements TempDirFactory {
+        @Override
+        public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext extension)
+                throws IOException {
+            return Files.createTempDirectory(Path.of("/dev/shm"), "vmckpt");
+        }
+    }
+
+    /** One way to put a guest together. */
+    record Kind(
+            String machine,
+            boolean vga,
+            int vcpus,
+            GuestMemoryKind memory,
+            int numaNodes,
+            Attachment attachment,
+            Bus bus) {
+        TestGuestBuilder builder() {
+            TestDisk disk = new TestDisk(8 * MIB, Format.QCOW2, attachment, bus);
+            return TestGuest.builder()
+                    .memory(192 * MIB)
+                    .machine(machine)
+                    .extraArguments(List.of("-vga", vga ? "std" : "none"))
+                    .vcpus(vcpus)
+                    .memoryKind(memory)
+                    .numaNodes(numaNodes)
+                    .disk(disk)
+                    .workload(Workload.flatOut(8 * MIB));
+        }
+    }
+
+    /** Every two values of two columns meet in one row: no need for all 128 combinations. */
+    static Stream<Kind> kinds() {
+        GuestMemoryKind usual = GuestMemoryKind.usual();
+        GuestMemoryKind file = GuestMemoryKind.FILE;
+        Attachment drive = Attachment.DRIVE;
+        Attachment blockdev = Attachment.BLOCKDEV;
+        return Stream.of(
+                new Kind("pc", false, 1, usual, 1, drive, Bus.VIRTIO_BLK),
+                new Kind("q35", true, 1, file, 1, blockdev, Bus.VIRTIO_BLK),
+                new Kind("q35", false, 4, file, 2, drive, Bus.VIRTIO_BLK),
+                new Kind("q35", false, 4, usual, 1, blockdev, Bus.VIRTIO_SCSI),
+                new Kind("pc", true, 4, usual, 2, blockdev, Bus.VIRTIO_SCSI),
+                new Kind("pc", true, 1, file, 2, drive, Bus.VIRTIO_SCSI));
+    }
+
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void guestComesBackFromACheckpointUnderLoad(Kind kind) throws Exception {
+        try (TestGuest guest = kind.builder().directory(folder.resolve("guest")).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            assertThat(boot.vcpus()).isEqualTo(kind.vcpus());
+            assertThat(boot.disks()).hasSize(1);
+            awaitWork(guest.console());
+            Manifest manifest =
+                    CheckpointService.checkpoint(
+                                    CheckpointRequest.of(guest.qmpSocket(), store),
+                                    ProgressListener.none())
+                            .manifest();
+            assertThat(manifest.memory()).hasSize(kind.numaNodes());
+            try (RestoredGuest restored =
+                    RestoredGuest.restore(
+                            store, manifest, guest.folder(), folder.resolve("restored"), false)) {
+                ConsoleLine.Tick first = restored.console().awaitAnyTick(SOON);
+                assertThat(first.nonce()).isEqualTo(boot.nonce());
+                restored.console().awaitTick(first.counter() + 1, SOON);
+                assertThat(restored.console().verify(SOON).errors()).isZero();
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static void awaitWork(GuestConsole console) {
+        console.awaitTick(
+                tick -> tick.memoryPages() > 0 && tick.diskWrites() > 0,
+                "memory and disk being written",
+                SOON);
+    }
+}
