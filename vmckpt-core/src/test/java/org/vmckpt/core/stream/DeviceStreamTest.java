@@ -51,6 +51,9 @@ class DeviceStreamTest {
         out.write(new byte[4096]);
         out.writeLong(0x10);
         footer(out, 2);
+        out.writeByte(8);
+        out.writeShort(11);
+        out.writeShort(0);
         out.writeByte(4);
         out.writeInt(5);
         shortString(out, "timer");
@@ -116,6 +119,19 @@ class DeviceStreamTest {
                 assertThat(e).hasMessageContaining("device stream");
             }
         }
+    }
+
+    @Test
+    void commandOfAnotherKindIsCorrupt() throws Exception {
+        byte[] stream = stream();
+        byte[] command = {8, 0, 11, 0, 0};
+        int at =
+                new String(stream, StandardCharsets.ISO_8859_1)
+                        .indexOf(new String(command, StandardCharsets.ISO_8859_1));
+        stream[at + 2] = 7;
+        assertThatThrownBy(() -> DeviceStream.parse(stream))
+                .isInstanceOf(CorruptException.class)
+                .hasMessageContaining("command 7");
     }
 
     @Test

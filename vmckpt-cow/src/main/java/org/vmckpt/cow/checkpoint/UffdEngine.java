@@ -65,6 +65,7 @@ final class UffdEngine implements CaptureEngine {
             Cancellation cancellation)
             throws VmckptException {
         List<RamRegion> memory = GuestMemory.inspect(guest.pid(), guest.qmp());
+        IgnoredMemory.require(guest.qmp(), memory);
         long guestBytes = memory.stream().mapToLong(RamRegion::sizeBytes).sum();
         long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
         return new UffdEngine(guest, request, progress, cancellation, memory, budgetBytes);
