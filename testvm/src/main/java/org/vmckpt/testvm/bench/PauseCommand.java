@@ -41,13 +41,16 @@ final class PauseCommand implements Callable<Integer> {
             description = "other guest sizes than 512 and 2048 MiB")
     private List<Long> memoryMib = List.of(512L, 2048L);
 
+    @Option(names = "--no-peers", description = "vmckpt alone, to look at its own parts")
+    private boolean noPeers;
+
     @Option(names = "--json", paramLabel = "FILE", description = "also write the rows there")
     private @Nullable Path json;
 
     @Override
     public Integer call() throws VmckptException, IOException, InterruptedException {
         checkOptions();
-        BenchReport report = new PauseSuite(kinds(), rounds, System.err).run();
+        BenchReport report = new PauseSuite(kinds(), rounds, !noPeers, System.err).run();
         System.out.print(report.toTable());
         if (json != null) {
             Files.writeString(json, report.toJson());

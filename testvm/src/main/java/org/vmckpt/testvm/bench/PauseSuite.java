@@ -41,11 +41,13 @@ final class PauseSuite {
 
     private final List<GuestKind> kinds;
     private final int rounds;
+    private final boolean peers;
     private final PrintStream log;
 
-    PauseSuite(List<GuestKind> kinds, int rounds, PrintStream log) {
+    PauseSuite(List<GuestKind> kinds, int rounds, boolean peers, PrintStream log) {
         this.kinds = List.copyOf(kinds);
         this.rounds = rounds;
+        this.peers = peers;
         this.log = log;
     }
 
@@ -63,7 +65,8 @@ final class PauseSuite {
         try (BenchFolder folder = BenchFolder.create();
                 VmckptContender vmckpt = new VmckptContender(folder.path());
                 TestGuest guest = kind.start()) {
-            List<Contender> contenders = contenders(vmckpt, folder.path());
+            List<Contender> contenders =
+                    peers ? contenders(vmckpt, folder.path()) : List.of(vmckpt);
             for (int round = 0; round <= rounds; round++) {
                 for (Contender contender : contenders) {
                     Turn turn = take(contender, guest);

@@ -37,6 +37,7 @@ import org.vmckpt.cow.disk.GuestDisk;
 import org.vmckpt.cow.disk.Leftovers;
 import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
+import org.vmckpt.cow.linux.ThreadPriority;
 
 /**
  * One checkpoint, from first look to last file. Each step of the preparation registers how it is
@@ -45,6 +46,7 @@ import org.vmckpt.cow.guard.Guard;
 final class CheckpointRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CheckpointRun.class);
     private static final int STREAM_PAGE_BYTES = 4096;
+    private static final int BACKGROUND_NICENESS = 10;
 
     /** A guest that stands still anyway does not mind how long its disks take. */
     private static final Duration STANDING_LIMIT = Duration.ofHours(1);
@@ -128,6 +130,8 @@ final class CheckpointRun implements AutoCloseable {
             StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), socket.folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }
+        // What follows takes long and is not urgent; the guest's vCPUs go first.
+        ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         Captured captured = engine.awaitCaptured();
         Stored stored = store(engine, disks);
         Manifest manifest = publish(choice, definition, stored, times, captured);
@@ -283,6 +287,7 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     private int fold() {
+        ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         try {
             Committer.Report report =
                     new Committer(qmp, store).foldAll(DiskInventory.discover(qmp, pid), progress);
@@ -291,6 +296,8 @@ final class CheckpointRun implements AutoCloseable {
         } catch (VmckptException e) {
             warnings.add("older overlays stay: " + e.getMessage());
             return 0;
+        } finally {
+            ThreadPriority.trySetNicenessOfThisThread(0);
         }
     }
 
@@ -316,6 +323,7 @@ final class CheckpointRun implements AutoCloseable {
     /** Takes every step back, newest first; one that fails does not keep the others from it. */
     @Override
     public void close() {
+        ThreadPriority.trySetNicenessOfThisThread(0);
         while (!steps.isEmpty()) {
             Step step = steps.pop();
             try {

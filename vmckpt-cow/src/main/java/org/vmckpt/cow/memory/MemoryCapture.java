@@ -42,7 +42,7 @@ public final class MemoryCapture implements AutoCloseable {
         this.copierThread = MemoryTracker.thread("vmckpt-copier", copier);
         int writerCount = Math.min(MAX_WRITERS, Runtime.getRuntime().availableProcessors());
         for (int i = 0; i < writerCount; i++) {
-            SlotWriter writer = new SlotWriter(tracker.state, tracker.pool, sink);
+            SlotWriter writer = new SlotWriter(tracker.state, tracker.pool, sink, copier);
             writers.add(writer);
             writerThreads.add(MemoryTracker.thread("vmckpt-writer-" + i, writer));
         }

@@ -70,6 +70,11 @@ final class SlotPool implements AutoCloseable {
         return null;
     }
 
+    /** Whether full slots may wait for a while. */
+    boolean hasMuchRoom() {
+        return free.size() > slots.length / 2;
+    }
+
     void submit(Slot slot) {
         put(full, slot);
     }

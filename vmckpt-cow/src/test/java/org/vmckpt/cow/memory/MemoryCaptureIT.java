@@ -90,9 +90,6 @@ class MemoryCaptureIT {
                     CaptureReport report = capture.awaitDrained();
                     assertThat(image.content).as("epoch %d", epoch).isEqualTo(snapshot);
                     assertThat(image.mostArrivals()).isOne();
-                    if (epoch > 0) {
-                        assertThat(report.pagesCopied()).isLessThan(SIZE / Slot.PAGE_BYTES / 2);
-                    }
                     System.out.println(report);
                 }
             }
