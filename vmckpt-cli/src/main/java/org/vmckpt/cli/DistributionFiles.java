@@ -1,8 +1,6 @@
 package org.vmckpt.cli;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import picocli.AutoComplete;
@@ -22,7 +20,7 @@ final class DistributionFiles {
     }
 
     static void write(Path share, String version) throws IOException {
-        CommandLine top = Vmckpt.commandLine(noStreams());
+        CommandLine top = Vmckpt.commandLine(Streams.ofNobody());
         Path pages = Files.createDirectories(share.resolve("man/man1"));
         writePage(pages, top.getCommandSpec(), version);
         for (CommandLine child : top.getSubcommands().values()) {
@@ -36,15 +34,5 @@ final class DistributionFiles {
             throws IOException {
         Files.writeString(
                 folder.resolve(ManPage.name(command) + ".1"), ManPage.of(command, version));
-    }
-
-    private static Streams noStreams() {
-        return new Streams(
-                InputStream.nullInputStream(),
-                OutputStream.nullOutputStream(),
-                OutputStream.nullOutputStream(),
-                false,
-                false,
-                false);
     }
 }

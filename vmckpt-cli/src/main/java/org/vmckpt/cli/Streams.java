@@ -29,6 +29,17 @@ record Streams(
                 isTerminal(2));
     }
 
+    /** Nothing comes in, and nobody reads what goes out. */
+    static Streams ofNobody() {
+        return new Streams(
+                InputStream.nullInputStream(),
+                OutputStream.nullOutputStream(),
+                OutputStream.nullOutputStream(),
+                false,
+                false,
+                false);
+    }
+
     /** System.console() knows input and output together only, so ask the kernel for each. */
     private static boolean isTerminal(int fd) {
         try {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -40,6 +41,35 @@ class DistributionIT {
         Path link = Files.createSymbolicLink(folder.resolve("vmckpt"), Path.of(launcher()));
 
         assertThat(run(ownJava(), link.toString(), "--version").exitCode()).isZero();
+    }
+
+    @Test
+    void startUpCacheIsUsedAlsoWhereTheDistributionWasCopiedTo() throws Exception {
+        Path copy = copyOfTheDistribution();
+        Map<String, String> environment = new HashMap<>(ownJava());
+        environment.put("VMCKPT_JAVA_OPTS", "-Xlog:aot=info:stderr");
+
+        Result result = run(environment, copy.resolve("bin/vmckpt").toString(), "--version");
+
+        assertThat(result.err()).contains("Using AOT-linked classes: true");
+    }
+
+    @Test
+    void startUpCacheThatDoesNotFitIsIgnoredSilently() throws Exception {
+        Path copy = copyOfTheDistribution();
+        Files.writeString(copy.resolve("lib/vmckpt.aot"), "of another Java");
+
+        Result result = run(ownJava(), copy.resolve("bin/vmckpt").toString(), "--version");
+
+        assertThat(result.exitCode()).isZero();
+        assertThat(result.out()).startsWith("vmckpt ");
+        assertThat(result.err()).isEmpty();
+    }
+
+    private Path copyOfTheDistribution() throws Exception {
+        Path copy = folder.resolve("copy");
+        run(Map.of(), "cp", "-a", HOME.toString(), copy.toString());
+        return copy;
     }
 
     @Test

@@ -3,6 +3,7 @@ package org.vmckpt.cow.checkpoint;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.StoreHold;
+import org.vmckpt.cow.memory.MemoryTracker;
 
 /** Takes checkpoints. */
 public final class CheckpointService {
@@ -32,6 +33,8 @@ public final class CheckpointService {
             Cancellation cancellation,
             PauseProbe probe)
             throws VmckptException {
+        // Beside the preparation, most of which waits for QEMU.
+        Thread.ofPlatform().name("vmckpt-practice").daemon().start(MemoryTracker::practise);
         try (GuestSession guest = GuestSession.open(request.qmpSocket());
                 StoreHold _ = request.store().hold();
                 CheckpointRun run =

@@ -43,6 +43,14 @@ public final class MemoryTracker implements AutoCloseable {
     }
 
     /**
+     * Does the practice of the first {@link #start} ahead of it, for a fraction of a second; the
+     * two may run at the same time, and practise once.
+     */
+    public static void practise() {
+        Practice.once();
+    }
+
+    /**
      * Allocates the buffer and begins to watch; the guest notices nothing.
      *
      * <p>The first call in a JVM also practises on memory of our own for a fraction of a second, so
@@ -54,6 +62,9 @@ public final class MemoryTracker implements AutoCloseable {
     public static MemoryTracker start(UffdAttachment attachment, long budgetBytes)
             throws VmckptException {
         Practice.once();
+        // Now, while nothing is protected yet: a collection stops the fault thread, and so the
+        // guest. The young generation then has room for all that a checkpoint allocates.
+        System.gc();
         List<CaptureRegion> regions = new ArrayList<>();
         for (int i = 0; i < attachment.regions().size(); i++) {
             RamRegion region = attachment.regions().get(i);
