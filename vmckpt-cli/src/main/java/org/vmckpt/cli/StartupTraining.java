@@ -95,6 +95,8 @@ final class StartupTraining {
                 List.of(
                         List.of("--help"),
                         List.of("checkpoint", "--help"),
+                        List.of("doctor", "--store", store),
+                        List.of("doctor", "--store", store, "--json"),
                         List.of("list", "--store", store),
                         List.of("list", "--store", store, "--json"),
                         List.of("verify", "--all", "--store", store),

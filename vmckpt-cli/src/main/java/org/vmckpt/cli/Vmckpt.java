@@ -21,6 +21,8 @@ import picocli.CommandLine.Spec;
         },
         footerHeading = "%nExamples:%n",
         footer = {
+            "  # can this guest be checkpointed?",
+            "  vmckpt doctor qmp:/run/vm1/qmp.sock",
             "  # checkpoint a running guest, through its QMP socket",
             "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --name before-upgrade",
             "  # see what there is",
@@ -51,7 +53,8 @@ public final class Vmckpt implements Runnable {
         CommandLine top = new CommandLine(new Vmckpt());
         // Before the subcommands are added, which inherit them.
         top.addMixin("global", session.options());
-        top.addSubcommand(new CheckpointCommand(session))
+        top.addSubcommand(new DoctorCommand(session))
+                .addSubcommand(new CheckpointCommand(session))
                 .addSubcommand(new RestoreCommand(session))
                 .addSubcommand(new ListCommand(session))
                 .addSubcommand(new ShowCommand(session))

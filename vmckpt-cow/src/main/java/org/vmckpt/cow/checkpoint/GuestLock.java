@@ -20,7 +20,7 @@ import org.vmckpt.core.VmckptException;
  *
  * <p>The file stays open: closing any descriptor of it would drop all locks of this process.
  */
-final class GuestLock implements AutoCloseable {
+public final class GuestLock implements AutoCloseable {
     /** Guarded by the class. */
     private static @Nullable FileChannel shared;
 

@@ -14,10 +14,17 @@ import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.UnixPeer;
 
 /** The exclusive hold on one guest: its QEMU's pid, its monitor, and the lock on both. */
-record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements AutoCloseable {
+public record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements AutoCloseable {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(3);
 
-    static GuestSession open(Path qmpSocket) throws VmckptException {
+    /**
+     * Takes hold of a guest.
+     *
+     * @throws NotFoundException when no QEMU listens there
+     * @throws ConflictException when somebody else holds the guest or its monitor
+     * @throws UnsupportedException when the socket is not one that QEMU opened
+     */
+    public static GuestSession open(Path qmpSocket) throws VmckptException {
         long pid = pidOf(qmpSocket);
         requireQemu(pid, qmpSocket);
         GuestLock lock = GuestLock.acquire(pid);

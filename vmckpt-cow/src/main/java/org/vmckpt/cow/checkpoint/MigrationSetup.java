@@ -71,7 +71,7 @@ final class MigrationSetup {
         return setup;
     }
 
-    private static void refuseMigrationUnderWay(QmpClient qmp) throws VmckptException {
+    static void refuseMigrationUnderWay(QmpClient qmp) throws VmckptException {
         String status = qmp.execute("query-migrate").path("status").asText("none");
         if (BUSY.contains(status)) {
             throw new RefusedException(

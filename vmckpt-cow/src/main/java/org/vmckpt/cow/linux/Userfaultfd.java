@@ -43,6 +43,16 @@ public final class Userfaultfd implements AutoCloseable {
         return (kernelFeatures & Abi.UFFD_FEATURE_WP_HUGETLBFS_SHMEM) != 0;
     }
 
+    /** Whether a kernel with these features protects pages that nobody has touched yet. */
+    public static boolean protectsUnpopulatedMemory(long kernelFeatures) {
+        return (kernelFeatures & Abi.UFFD_FEATURE_WP_UNPOPULATED) != 0;
+    }
+
+    /** Whether a kernel with these features can report discards. */
+    public static boolean reportsDiscards(long kernelFeatures) {
+        return (kernelFeatures & Abi.UFFD_FEATURE_EVENT_REMOVE) != 0;
+    }
+
     /** Makes one over our own process. */
     public static Userfaultfd ofThisProcess() throws ErrnoException {
         long number = FfmSyscalls.INSTANCE.userfaultfd(CREATION_FLAGS);
@@ -99,7 +109,7 @@ public final class Userfaultfd implements AutoCloseable {
 
     /** Whether discards by the process are reported while it waits. */
     public boolean reportsDiscards() {
-        return (features & Abi.UFFD_FEATURE_EVENT_REMOVE) != 0;
+        return reportsDiscards(features);
     }
 
     /**

@@ -89,7 +89,7 @@ public final class GuestMemory {
                             + pid
                             + ") has no memory backend that can be shared: start it"
                             + " with "
-                            + sharedOptions("mem0", 0));
+                            + MemoryOptions.shared("mem0", 0));
         }
         String mtree = qmp.humanMonitor("info mtree -f");
         OtherWriters others = OtherWriters.ofEverybodyBut(pid);
@@ -115,22 +115,17 @@ public final class GuestMemory {
     private UnsupportedException unshared(Backend backend, int backendCount) {
         String option =
                 backendCount == 1
-                        ? sharedOptions("mem0", backend.sizeBytes())
-                        : "-object memory-backend-memfd,id=%s,size=%d,share=on for each backend"
-                                .formatted(backend.id(), backend.sizeBytes());
+                        ? MemoryOptions.shared("mem0", backend.sizeBytes())
+                        : MemoryOptions.sharedObject(backend.id(), backend.sizeBytes())
+                                + " for each backend";
         return new UnsupportedException(
                 "The guest's memory %s (pid %d, %d bytes) is private to QEMU; it must be shared:"
                                 .formatted(backend.id(), pid, backend.sizeBytes())
                         + " start the guest with "
                         + option
-                        + " (libvirt: <memoryBacking><source type='memfd'/><access mode='shared'/>"
-                        + "</memoryBacking>)");
-    }
-
-    private static String sharedOptions(String id, long sizeBytes) {
-        String size = sizeBytes == 0 ? "..." : Long.toString(sizeBytes);
-        return "-object memory-backend-memfd,id=%s,size=%s,share=on -machine memory-backend=%s"
-                .formatted(id, size, id);
+                        + " (libvirt: "
+                        + MemoryOptions.LIBVIRT_XML
+                        + ")");
     }
 
     private long regionStart(Backend backend, String mtree) throws VmckptException {
@@ -197,6 +192,6 @@ public final class GuestMemory {
                                 .formatted(backend.id(), pid, mapping.path(), mapping.permissions())
                         + " write-protected: it must be one shared memfd or tmpfs file in 4 KiB"
                         + " pages; start the guest with "
-                        + sharedOptions("mem0", backend.sizeBytes()));
+                        + MemoryOptions.shared("mem0", backend.sizeBytes()));
     }
 }

@@ -6,20 +6,24 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** What /proc tells about a process. */
-final class ProcessStatus {
+public final class ProcessStatus {
     private ProcessStatus() {}
 
-    /** The process that traces this one, if any. */
-    static Optional<Long> tracerPid(long pid) {
+    /** A line of {@code /proc/PID/status} without its name; empty when the process is gone. */
+    public static Optional<String> field(long pid, String name) {
         try {
             return Files.readAllLines(Path.of("/proc", Long.toString(pid), "status")).stream()
-                    .filter(line -> line.startsWith("TracerPid:"))
-                    .map(line -> Long.valueOf(line.substring("TracerPid:".length()).strip()))
-                    .filter(tracer -> tracer != 0)
+                    .filter(line -> line.startsWith(name + ":"))
+                    .map(line -> line.substring(name.length() + 1).strip())
                     .findFirst();
         } catch (IOException gone) {
             return Optional.empty();
         }
+    }
+
+    /** The process that traces this one, if any. */
+    static Optional<Long> tracerPid(long pid) {
+        return field(pid, "TracerPid").map(Long::valueOf).filter(tracer -> tracer != 0);
     }
 
     /** The short name of a process, or {@code ?} when it is gone. */

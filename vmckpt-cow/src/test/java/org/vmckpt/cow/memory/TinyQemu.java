@@ -5,23 +5,30 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
 /** A real QEMU under TCG with little memory and no disk; it may run a boot sector. */
-final class TinyQemu implements AutoCloseable {
+public final class TinyQemu implements AutoCloseable {
     static final String[] SHARED = {
         "-object", "memory-backend-memfd,id=mem0,size=64M,share=on",
         "-machine", "memory-backend=mem0"
     };
 
+    public final Path socket;
     final ProcessHandle process;
-    final Path socket;
+
+    /** Options for shared memory, and more. */
+    public static String[] sharedAnd(String... more) {
+        return Stream.concat(Arrays.stream(SHARED), Arrays.stream(more)).toArray(String[]::new);
+    }
 
     /** A QEMU that is nobody's child, as a management daemon leaves it. */
-    TinyQemu(Path folder, String... options) throws Exception {
+    public TinyQemu(Path folder, String... options) throws Exception {
         this(folder, true, options);
     }
 
@@ -62,22 +69,22 @@ final class TinyQemu implements AutoCloseable {
         }
     }
 
-    long pid() {
+    public long pid() {
         return process.pid();
     }
 
-    QmpClient connect() throws VmckptException {
+    public QmpClient connect() throws VmckptException {
         return QmpClient.connect(socket, Duration.ofSeconds(5));
     }
 
-    List<RamRegion> regions() throws VmckptException {
+    public List<RamRegion> regions() throws VmckptException {
         try (QmpClient qmp = connect()) {
             return GuestMemory.inspect(pid(), qmp);
         }
     }
 
     /** How many userfaultfds it holds. */
-    long userfaultfdCount() throws Exception {
+    public long userfaultfdCount() throws Exception {
         try (var entries = Files.list(Path.of("/proc/" + pid() + "/fd"))) {
             return entries.filter(TinyQemu::isUserfaultfd).count();
         }

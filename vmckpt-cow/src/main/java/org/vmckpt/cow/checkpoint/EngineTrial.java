@@ -1,0 +1,28 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.util.Locale;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+
+/** The first steps of a checkpoint that QEMU can refuse, taken and taken back. */
+public final class EngineTrial {
+    private EngineTrial() {}
+
+    /**
+     * Returns the guest's status in a word.
+     *
+     * @throws RefusedException when a checkpoint would be refused because of it, or because of a
+     *     migration under way
+     */
+    public static String requireQuiet(QmpClient qmp) throws VmckptException {
+        GuestStatus status = GuestStatus.query(qmp);
+        MigrationSetup.refuseMigrationUnderWay(qmp);
+        return status.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Sets QEMU's migration up for an engine, and puts back what was there. */
+    public static void tryMigrationSetup(QmpClient qmp, EngineName engine) throws VmckptException {
+        MigrationSetup.apply(qmp, engine).undo();
+    }
+}

@@ -1,0 +1,73 @@
+package org.vmckpt.cow.doctor;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.GuestSession;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.MemoryOptions;
+
+/** The guest's memory backends. */
+record MemoryCheck(GuestSession guest) implements Check {
+    private static final String WHAT = "memory";
+
+    @Override
+    public String what() {
+        return WHAT;
+    }
+
+    @Override
+    public Finding run() throws VmckptException {
+        List<JsonNode> backends = new ArrayList<>();
+        guest.qmp().execute("query-memdev").forEach(backends::add);
+        String found = describe(backends);
+        try {
+            GuestMemory.inspect(guest.pid(), guest.qmp());
+            return Finding.ok(WHAT, found);
+        } catch (RefusedException e) {
+            return Finding.ok(WHAT, found + "; see " + OtherWritersCheck.WHAT);
+        } catch (UnsupportedException e) {
+            boolean isPrivate =
+                    backends.stream().anyMatch(backend -> !backend.path("share").asBoolean());
+            return Finding.problem(
+                    WHAT,
+                    isPrivate ? found : String.valueOf(e.getMessage()),
+                    Set.of(EngineName.UFFD),
+                    "start the guest with " + options(backends),
+                    "or in libvirt: " + MemoryOptions.LIBVIRT_XML);
+        }
+    }
+
+    private static String describe(List<JsonNode> backends) {
+        List<String> texts = new ArrayList<>();
+        for (JsonNode backend : backends) {
+            texts.add(
+                    "%s, %s, %s"
+                            .formatted(
+                                    backend.path("id").asText(),
+                                    Sizes.format(backend.path("size").asLong()),
+                                    backend.path("share").asBoolean()
+                                            ? "shared"
+                                            : "private to QEMU"));
+        }
+        return texts.isEmpty() ? "no memory backend" : String.join("; ", texts);
+    }
+
+    private static String options(List<JsonNode> backends) {
+        if (backends.size() == 1) {
+            return MemoryOptions.shared("mem0", backends.getFirst().path("size").asLong());
+        }
+        List<String> options = new ArrayList<>();
+        for (JsonNode backend : backends) {
+            options.add(
+                    MemoryOptions.sharedObject(
+                            backend.path("id").asText(), backend.path("size").asLong()));
+        }
+        return options.isEmpty() ? MemoryOptions.shared("mem0", 0) : String.join(" ", options);
+    }
+}
