@@ -3,7 +3,6 @@ package org.vmckpt.cow.guard;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -50,10 +49,10 @@ public final class Guard implements AutoCloseable {
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-XX:+UseSerialGC",
                         "-XX:TieredStopAtLevel=1",
-                        "-Xshare:auto",
+                        "-XX:-UsePerfData",
                         "-Xmx16m",
                         "-cp",
-                        ownClassPath(),
+                        System.getProperty("java.class.path"),
                         GuardMain.class.getName(),
                         qmpSocket.toAbsolutePath().toString(),
                         undoLines,
@@ -69,20 +68,6 @@ public final class Guard implements AutoCloseable {
                             + e.getMessage()
                             + "; the guest was not paused",
                     e);
-        }
-    }
-
-    private static String ownClassPath() {
-        try {
-            return Path.of(
-                            GuardMain.class
-                                    .getProtectionDomain()
-                                    .getCodeSource()
-                                    .getLocation()
-                                    .toURI())
-                    .toString();
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
         }
     }
 
