@@ -1,9 +1,13 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.util.List;
 import java.util.Locale;
 import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QemuVersion;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.memory.RamRegion;
 
 /** The first steps of a checkpoint that QEMU can refuse, taken and taken back. */
 public final class EngineTrial {
@@ -19,6 +23,21 @@ public final class EngineTrial {
         GuestStatus status = GuestStatus.query(qmp);
         MigrationSetup.refuseMigrationUnderWay(qmp);
         return status.name().toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * For uffd: QEMU must leave this memory out of the device state.
+     *
+     * @throws UnsupportedException when it does not
+     */
+    public static void requireIgnored(QmpClient qmp, List<RamRegion> memory)
+            throws VmckptException {
+        IgnoredMemory.require(qmp, memory);
+    }
+
+    /** Whether a QEMU leaves only memory of memory-backend-file out of the device state. */
+    public static boolean ignoresOnlyFiles(QemuVersion version) {
+        return IgnoredMemory.ignoresOnlyFiles(version.major(), version.minor());
     }
 
     /** Sets QEMU's migration up for an engine, and puts back what was there. */

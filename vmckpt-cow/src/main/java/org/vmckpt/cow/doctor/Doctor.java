@@ -4,13 +4,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.checkpoint.EngineChoice;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.EngineVerdict;
+import org.vmckpt.cow.checkpoint.EngineVerdict.Obstacle;
 import org.vmckpt.cow.checkpoint.GuestSession;
 
 /** Examines a host, and a guest on it. */
@@ -62,7 +67,33 @@ public final class Doctor {
                 attach
                         ? run(new AttachCheck(session))
                         : Finding.unknown("attach", "not tried: --no-attach"));
+        if (attach) {
+            addVerdicts(session, findings);
+        }
         return findings;
+    }
+
+    /** What the choice of an engine knows beyond the checks: both must judge alike. */
+    private static void addVerdicts(GuestSession session, List<Finding> findings)
+            throws TransportException {
+        try {
+            for (EngineVerdict verdict : EngineChoice.assess(session.pid(), session.qmp())) {
+                EngineName engine = verdict.engine();
+                if (!verdict.usable() && EngineDiagnosis.of(engine, findings).usable()) {
+                    findings.add(
+                            Finding.problem(
+                                    "engine " + engine.text(),
+                                    verdict.obstacles().stream()
+                                            .map(Obstacle::message)
+                                            .collect(Collectors.joining("; ")),
+                                    Set.of(engine)));
+                }
+            }
+        } catch (TransportException e) {
+            throw e;
+        } catch (VmckptException e) {
+            findings.add(Finding.unknown("engines", String.valueOf(e.getMessage())));
+        }
     }
 
     private static List<HostCheck> hostChecks() {

@@ -8,6 +8,7 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.EngineTrial;
 import org.vmckpt.cow.checkpoint.GuestSession;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryOptions;
@@ -27,7 +28,7 @@ record MemoryCheck(GuestSession guest) implements Check {
         guest.qmp().execute("query-memdev").forEach(backends::add);
         String found = describe(backends);
         try {
-            GuestMemory.inspect(guest.pid(), guest.qmp());
+            EngineTrial.requireIgnored(guest.qmp(), GuestMemory.inspect(guest.pid(), guest.qmp()));
             return Finding.ok(WHAT, found);
         } catch (RefusedException e) {
             return Finding.ok(WHAT, found + "; see " + OtherWritersCheck.WHAT);
@@ -38,8 +39,7 @@ record MemoryCheck(GuestSession guest) implements Check {
                     WHAT,
                     isPrivate ? found : String.valueOf(e.getMessage()),
                     Set.of(EngineName.UFFD),
-                    "start the guest with " + options(backends),
-                    "or in libvirt: " + MemoryOptions.LIBVIRT_XML);
+                    remedy(backends));
         }
     }
 
@@ -56,6 +56,17 @@ record MemoryCheck(GuestSession guest) implements Check {
                                             : "private to QEMU"));
         }
         return texts.isEmpty() ? "no memory backend" : String.join("; ", texts);
+    }
+
+    private String[] remedy(List<JsonNode> backends) {
+        if (EngineTrial.ignoresOnlyFiles(guest.qmp().version())) {
+            long bytes = backends.stream().mapToLong(it -> it.path("size").asLong()).sum();
+            return new String[] {"start the guest with " + MemoryOptions.sharedFile("mem0", bytes)};
+        }
+        return new String[] {
+            "start the guest with " + options(backends),
+            "or in libvirt: " + MemoryOptions.LIBVIRT_XML
+        };
     }
 
     private static String options(List<JsonNode> backends) {

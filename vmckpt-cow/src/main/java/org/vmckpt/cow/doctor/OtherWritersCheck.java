@@ -2,7 +2,6 @@ package org.vmckpt.cow.doctor;
 
 import java.util.Set;
 import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.GuestSession;
@@ -20,10 +19,8 @@ record OtherWritersCheck(GuestSession guest) implements Check {
     @Override
     public Finding run() throws VmckptException {
         try {
-            GuestMemory.inspect(guest.pid(), guest.qmp());
+            GuestMemory.refuseOtherWriters(guest.pid(), guest.qmp());
             return Finding.ok(WHAT, "nobody but QEMU maps the guest's memory");
-        } catch (UnsupportedException e) {
-            return Finding.unknown(WHAT, "not looked for: the memory itself stands in the way");
         } catch (RefusedException e) {
             return Finding.problem(
                     WHAT,

@@ -12,6 +12,12 @@ public final class MemoryOptions {
         return sharedObject(id, sizeBytes) + " -machine memory-backend=" + id;
     }
 
+    /** The same with a file of tmpfs, which QEMU 8.1 and later need. */
+    public static String sharedFile(String id, long sizeBytes) {
+        return "-object memory-backend-file,id=%s,size=%d,share=on,mem-path=/dev/shm/FILE -machine memory-backend=%s"
+                .formatted(id, sizeBytes, id);
+    }
+
     /** QEMU's option for one of several backends. */
     public static String sharedObject(String id, long sizeBytes) {
         String size = sizeBytes == 0 ? "..." : Long.toString(sizeBytes);

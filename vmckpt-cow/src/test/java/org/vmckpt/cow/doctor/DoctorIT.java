@@ -133,6 +133,16 @@ class DoctorIT {
     }
 
     @Test
+    void stoppedGuestIsNotForTheBackgroundSnapshot() throws Exception {
+        try (TinyQemu qemu = new TinyQemu(folder, TinyQemu.sharedAnd("-S"))) {
+            Diagnosis diagnosis = examine(qemu);
+
+            assertThat(usable(diagnosis)).containsExactly(EngineName.UFFD, EngineName.PAUSE);
+            assertThat(finding(diagnosis, "engine background").found()).contains("send cont");
+        }
+    }
+
+    @Test
     void balloonAndFreePageReportingAreNoted() throws Exception {
         try (TinyQemu qemu =
                 new TinyQemu(folder, "-device", "virtio-balloon-pci,free-page-reporting=on")) {
