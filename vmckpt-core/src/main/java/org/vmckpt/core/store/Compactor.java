@@ -16,6 +16,7 @@ import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.SegmentName;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 
 /**
@@ -137,16 +138,19 @@ public final class Compactor {
         if (chain.size() == 1) {
             return Optional.empty();
         }
+        long[] sizes = new long[chain.size()];
+        for (int i = 0; i < sizes.length; i++) {
+            sizes[i] = sizeBytes(chain.get(i));
+        }
+        if (!FoldPlan.isThinkable(sizes, maxLayers)) {
+            return Optional.empty();
+        }
         BitSet tops = new BitSet(chain.size());
         for (List<SegmentName> other : all) {
             int shared = sharedLayers(chain, other);
             if (shared > 0) {
                 tops.set(shared - 1);
             }
-        }
-        long[] sizes = new long[chain.size()];
-        for (int i = 0; i < sizes.length; i++) {
-            sizes[i] = sizeBytes(chain.get(i));
         }
         return FoldPlan.of(sizes, tops, maxLayers)
                 .map(plan -> chain.subList(plan.first(), plan.end()));
@@ -171,6 +175,7 @@ public final class Compactor {
     private void fold(List<SegmentName> run) throws VmckptException {
         SegmentName merged;
         try {
+            requireSpace(run);
             merged = LayerMerge.merge(store, run, progress);
         } catch (CorruptException | NotFoundException e) {
             // A damaged chain stays as it is: its undamaged part can still be saved by hand.
@@ -186,5 +191,26 @@ public final class Compactor {
         runsFolded++;
         segmentsFolded += run.size();
         bytesWritten += sizeBytes(merged);
+    }
+
+    /** What the guests' next checkpoints need is not filled up by something that can wait. */
+    private void requireSpace(List<SegmentName> run) throws VmckptException {
+        long mostBytes = 0;
+        for (SegmentName name : run) {
+            mostBytes += sizeBytes(name);
+        }
+        long usableBytes = store.usableBytes();
+        if (mostBytes > usableBytes) {
+            throw new StorageException(
+                    "compact store "
+                            + store.directory()
+                            + ": merging "
+                            + run.size()
+                            + " layers may take "
+                            + mostBytes
+                            + " bytes for a while, the file system has "
+                            + usableBytes
+                            + " left; free space, for example with 'vmckpt remove'");
+        }
     }
 }

@@ -61,6 +61,19 @@ record FoldPlan(int first, int end) {
         return Optional.of(new FoldPlan(first, last + 1));
     }
 
+    /** False when no set of tops would give a plan: says so without asking all other chains. */
+    static boolean isThinkable(long[] sizesBytes, int maxLayers) {
+        if (sizesBytes.length > maxLayers) {
+            return true;
+        }
+        for (int last = 1; last < sizesBytes.length; last++) {
+            if (isWasteful(sizesBytes, last)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Layers of removed checkpoints, between two that are kept. */
     private static Optional<FoldPlan> betweenTops(BitSet tops) {
         int top = tops.nextSetBit(0);

@@ -242,6 +242,15 @@ public final class Store implements AutoCloseable {
         return sum;
     }
 
+    /** What the file system has left for us. */
+    long usableBytes() throws VmckptException {
+        try {
+            return Files.getFileStore(directory.root()).getUsableSpace();
+        } catch (IOException e) {
+            throw directory.failure("measure free space", directory.root(), e);
+        }
+    }
+
     /** Size of a segment's file; 0 when it is missing. */
     long segmentBytes(SegmentName name) throws VmckptException {
         Path file = directory.segment(name);

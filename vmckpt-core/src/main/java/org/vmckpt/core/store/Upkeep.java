@@ -40,10 +40,10 @@ public final class Upkeep implements AutoCloseable {
     private long checkpointsRemoved;
     private long bytesFreed;
 
-    /** When retention was done, and when compaction is tried again; the thread's own. */
-    private long retainedNanos = System.nanoTime();
+    /** When looking ended and merging began; the thread's own, like the next. */
+    private long lookedNanos = System.nanoTime();
 
-    private long compactAgainNanos = retainedNanos;
+    private long compactAgainNanos = lookedNanos;
 
     private Upkeep(Store store, Optional<Retention> retention, Runnable inThread) {
         this.store = store;
@@ -97,7 +97,7 @@ public final class Upkeep implements AutoCloseable {
                 synchronized (this) {
                     problem = failure;
                 }
-                rest(retainedNanos - started);
+                rest(lookedNanos - started);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -121,7 +121,7 @@ public final class Upkeep implements AutoCloseable {
             if (retention.isPresent()) {
                 count(retention.get().apply(store, member, Instant.now()));
             }
-            retainedNanos = System.nanoTime();
+            lookedNanos = System.nanoTime();
             return compact();
         } catch (VmckptException e) {
             LOG.debug("upkeep of store {}", store.directory(), e);
@@ -131,7 +131,11 @@ public final class Upkeep implements AutoCloseable {
 
     private synchronized void count(Retention.Applied applied) {
         checkpointsRemoved += applied.removed().size();
-        bytesFreed += applied.cleaned().bytesFreed();
+        count(applied.cleaned());
+    }
+
+    private synchronized void count(CleanReport cleaned) {
+        bytesFreed += cleaned.bytesFreed();
     }
 
     private Optional<String> compact() throws VmckptException {
@@ -144,19 +148,25 @@ public final class Upkeep implements AutoCloseable {
                         throw new CancellationException();
                     }
                 };
-        CompactionReport report = Compactor.compactAll(store, untilClosed);
-        synchronized (this) {
-            bytesFreed += report.cleaned().bytesFreed();
+        Optional<String> failure = Optional.of("");
+        try {
+            CompactionReport report = Compactor.compactAll(store, untilClosed);
+            count(report.cleaned());
+            if (report.runsFolded() == 0) {
+                lookedNanos = System.nanoTime();
+            }
+            failure = report.problems().stream().findFirst();
+        } finally {
+            if (failure.isPresent()) {
+                compactAgainNanos = System.nanoTime() + REST_AFTER_PROBLEM.toNanos();
+            }
         }
-        if (!report.problems().isEmpty()) {
-            compactAgainNanos = System.nanoTime() + REST_AFTER_PROBLEM.toNanos();
-        }
-        return report.problems().stream().findFirst();
+        return failure;
     }
 
     /** Reading the manifests of thousands of kept checkpoints takes its time. */
-    private synchronized void rest(long retentionNanos) throws InterruptedException {
-        long restNanos = Math.clamp(retentionNanos * REST_FACTOR, 0, MOST_REST.toNanos());
+    private synchronized void rest(long lookingNanos) throws InterruptedException {
+        long restNanos = Math.clamp(lookingNanos * REST_FACTOR, 0, MOST_REST.toNanos());
         long end = System.nanoTime() + restNanos;
         for (long left = restNanos; left > 0 && !closed; left = end - System.nanoTime()) {
             TimeUnit.NANOSECONDS.timedWait(this, left);

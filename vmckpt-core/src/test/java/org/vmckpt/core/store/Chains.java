@@ -58,7 +58,11 @@ final class Chains {
     /** A manifest of memory only, whose device state is shared by all. */
     static Manifest manifest(Store store, Instant at, long sizeBytes, List<SegmentName> layers)
             throws VmckptException {
-        SegmentName devices = store.putBytes(SegmentKind.DEVICE, new byte[] {1});
+        return manifest(store.putBytes(SegmentKind.DEVICE, new byte[] {1}), at, sizeBytes, layers);
+    }
+
+    private static Manifest manifest(
+            SegmentName devices, Instant at, long sizeBytes, List<SegmentName> layers) {
         Manifest like =
                 Fixture.manifest(CheckpointId.create(at), Optional.empty(), devices, devices);
         return new Manifest(
@@ -84,7 +88,10 @@ final class Chains {
         int pages = model.length / Fixture.PAGE;
         layers.add(layer(store, pages, change(model, random, parent.isPresent() ? 3 : 2 * pages)));
         Instant at = parent.map(p -> p.createdAt().plusSeconds(1)).orElse(Fixture.TIME);
-        Manifest manifest = manifest(store, at, model.length, layers);
+        Manifest manifest =
+                parent.isPresent()
+                        ? manifest(parent.get().devices().segment(), at, model.length, layers)
+                        : manifest(store, at, model.length, layers);
         store.publish(manifest);
         return manifest;
     }

@@ -192,6 +192,60 @@ class CompactorTest {
     }
 
     @Test
+    void aMergedRunHidesWhatItsShorterLayersHid() throws Exception {
+        SegmentName base = Fixture.memory(store, Fixture.noise(9, 1));
+        List<SegmentName> run =
+                List.of(
+                        Fixture.memory(store, Fixture.noise(3, 2)),
+                        Chains.layer(store, 2, new TreeMap<>()),
+                        Chains.layer(store, 7, new TreeMap<>(Map.of(5, Fixture.noise(1, 3)))));
+        SegmentName merged = LayerMerge.merge(store, run, ProgressListener.none());
+        List<SegmentName> layers = new ArrayList<>(run);
+        layers.addFirst(base);
+        try (LayeredReader before = store.openLayers(layers);
+                LayeredReader after = store.openLayers(List.of(base, merged))) {
+            assertThat(Fixture.read(after)).isEqualTo(Fixture.read(before)).hasSize(7 * 4096);
+            assertThat(after.state(2)).isEqualTo(UnitState.ZERO);
+        }
+    }
+
+    @Test
+    void disksAreFoldedLikeMemory() throws Exception {
+        List<SegmentName> layers = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            layers.add(store.putBytes(SegmentKind.DISK, Fixture.noise(16 * (20 - i % 2), i)));
+        }
+        Manifest like = next(Optional.empty());
+        Manifest.DiskState disk =
+                new Manifest.DiskState("ide0", "#block1", "/d", "raw", 1 << 20, layers);
+        Manifest manifest =
+                new Manifest(
+                        CheckpointId.create(Fixture.TIME),
+                        Optional.of("with a disk"),
+                        Fixture.TIME,
+                        like.engine(),
+                        like.guest(),
+                        like.devices(),
+                        like.memory(),
+                        List.of(disk),
+                        like.statistics());
+        store.publish(manifest);
+        byte[] before;
+        try (LayeredReader reader = store.openLayers(layers)) {
+            before = Fixture.read(reader);
+        }
+        assertThat(compact(16).problems()).isEmpty();
+        Manifest folded = store.find("with a disk");
+        assertThat(folded.disks().getFirst().layers()).hasSizeLessThanOrEqualTo(16);
+        assertThat(folded.withLayers(any -> List.of()))
+                .as("all else stays")
+                .isEqualTo(manifest.withLayers(any -> List.of()));
+        try (LayeredReader reader = store.openLayers(folded.disks().getFirst().layers())) {
+            assertThat(Fixture.read(reader)).isEqualTo(before);
+        }
+    }
+
+    @Test
     void hintsOfDiskFilesFollow() throws Exception {
         List<Manifest> chain = chain(5);
         List<SegmentName> layers = chain.getLast().memory().getFirst().layers();

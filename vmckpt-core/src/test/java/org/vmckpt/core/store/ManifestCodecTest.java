@@ -25,6 +25,46 @@ class ManifestCodecTest {
                     new SegmentName("memory-" + "2".repeat(64)));
 
     @Test
+    void otherLayersLeaveWhatThisVersionDoesNotKnow() throws Exception {
+        Manifest manifest =
+                Fixture.manifest(
+                        new SegmentName("device-" + "1".repeat(64)),
+                        new SegmentName("memory-" + "2".repeat(64)));
+        String text = new String(ManifestCodec.encode(manifest), StandardCharsets.UTF_8);
+        String body = text.substring(text.indexOf('\n') + 1).strip();
+        String later = body.replace("\"disks\":", "\"colour\":{\"of\":1.50},\"disks\":");
+        byte[] bytes =
+                (text.substring(0, text.indexOf('\n'))
+                                        .replace(
+                                                Sha256.hex(body.getBytes(StandardCharsets.UTF_8)),
+                                                Sha256.hex(later.getBytes(StandardCharsets.UTF_8)))
+                                + "\n"
+                                + later
+                                + "\n")
+                        .getBytes(StandardCharsets.UTF_8);
+        List<SegmentName> layers = List.of(new SegmentName("memory-" + "3".repeat(64)));
+        byte[] replaced =
+                ManifestCodec.withLayers(bytes, manifest.id(), any -> layers).orElseThrow();
+        assertThat(new String(replaced, StandardCharsets.UTF_8))
+                .contains("\"colour\":{\"of\":1.5}", "3".repeat(64))
+                .doesNotContain("2".repeat(64));
+        assertThat(ManifestCodec.decode(replaced, manifest.id()))
+                .isEqualTo(manifest.withLayers(any -> layers));
+        assertThat(ManifestCodec.withLayers(replaced, manifest.id(), same -> same)).isEmpty();
+    }
+
+    @Test
+    void aSeriesIsKept() throws Exception {
+        Manifest manifest =
+                Fixture.manifest(
+                                new SegmentName("device-" + "1".repeat(64)),
+                                new SegmentName("memory-" + "2".repeat(64)))
+                        .inSeries("watch");
+        assertThat(ManifestCodec.decode(ManifestCodec.encode(manifest), manifest.id()))
+                .isEqualTo(manifest);
+    }
+
+    @Test
     void goldenBytes() throws Exception {
         String body =
                 "{\"id\":\"20260102T030405Z-0123456789abcdef\",\"name\":\"nightly\","
