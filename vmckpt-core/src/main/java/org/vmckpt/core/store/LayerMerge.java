@@ -20,7 +20,7 @@ final class LayerMerge {
     private final ProgressListener progress;
     private long doneBlocks;
 
-    private LayerMerge(LayeredReader source, ProgressListener progress) {
+    LayerMerge(LayeredReader source, ProgressListener progress) {
         this.source = source;
         this.progress = progress;
     }
@@ -33,7 +33,7 @@ final class LayerMerge {
             SegmentName merged = merge.write(store);
             boolean equal = false;
             try (LayeredReader written = store.openLayers(List.of(merged))) {
-                merge.verify(written);
+                merge.requireEqual(written);
                 equal = true;
             } finally {
                 if (!equal) {
@@ -60,7 +60,8 @@ final class LayerMerge {
         }
     }
 
-    private void verify(LayeredReader written) throws VmckptException {
+    /** Fails unless both say the same of every unit. */
+    void requireEqual(LayeredReader written) throws VmckptException {
         UnitComparer comparer = new UnitComparer(written, SegmentFormat.MAX_UNITS_PER_BLOCK);
         visit((units, count, data) -> verifyUnits(comparer, units, count, data, written));
         for (long unit = 0; unit < source.unitCount(); unit++) {

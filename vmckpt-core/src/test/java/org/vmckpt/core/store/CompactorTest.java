@@ -21,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
@@ -206,6 +207,36 @@ class CompactorTest {
                 LayeredReader after = store.openLayers(List.of(base, merged))) {
             assertThat(Fixture.read(after)).isEqualTo(Fixture.read(before)).hasSize(7 * 4096);
             assertThat(after.state(2)).isEqualTo(UnitState.ZERO);
+        }
+    }
+
+    @Test
+    void aMergedSegmentThatSaysAnythingElseIsRefused() throws Exception {
+        byte[] noise = Fixture.noise(1, 1);
+        byte[] other = noise.clone();
+        other[Fixture.PAGE - 1] ^= 1;
+        byte[] zeros = new byte[Fixture.PAGE];
+        SegmentName run = Chains.layer(store, 3, new TreeMap<>(Map.of(0, noise, 1, zeros)));
+        List<Map<Integer, byte[]>> wrong =
+                List.of(
+                        Map.of(0, other, 1, zeros),
+                        Map.of(0, zeros, 1, zeros),
+                        Map.of(1, zeros),
+                        Map.of(0, noise),
+                        Map.of(0, noise, 1, noise),
+                        Map.of(0, noise, 1, zeros, 2, zeros));
+        try (LayeredReader source = store.openLayers(List.of(run))) {
+            LayerMerge merge = new LayerMerge(source, ProgressListener.none());
+            merge.requireEqual(source);
+            for (Map<Integer, byte[]> pages : wrong) {
+                SegmentName name = Chains.layer(store, 3, new TreeMap<>(pages));
+                try (LayeredReader written = store.openLayers(List.of(name))) {
+                    assertThatThrownBy(() -> merge.requireEqual(written))
+                            .as("%s", pages.keySet())
+                            .isInstanceOf(CorruptException.class)
+                            .hasMessageContaining(name.value());
+                }
+            }
         }
     }
 
