@@ -1,10 +1,10 @@
 package org.vmckpt.cow.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QemuVersion;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.memory.RamRegion;
 
@@ -21,22 +21,19 @@ final class IgnoredMemory {
     private IgnoredMemory() {}
 
     static void require(QmpClient qmp, List<RamRegion> regions) throws VmckptException {
-        JsonNode version = qmp.execute("query-version").path("qemu");
-        int major = version.path("major").asInt();
-        int minor = version.path("minor").asInt();
-        if (!ignoresOnlyFiles(major, minor)) {
+        QemuVersion version = qmp.version();
+        if (!ignoresOnlyFiles(version.major(), version.minor())) {
             return;
         }
         for (RamRegion region : regions) {
             String type = backendType(qmp, region.id());
             if (!type.equals(FILE_BACKEND)) {
                 throw new UnsupportedException(
-                        "checkpoint: the guest's memory %s is a %s, and QEMU %d.%d can leave only a %s out of its device state: start the guest with -object %s,id=%s,size=%d,share=on,mem-path=FILE, with FILE on tmpfs, for example below /dev/shm"
+                        "checkpoint: the guest's memory %s is a %s, and QEMU %s can leave only a %s out of its device state: start the guest with -object %s,id=%s,size=%d,share=on,mem-path=FILE, with FILE on tmpfs, for example below /dev/shm"
                                 .formatted(
                                         region.id(),
                                         type,
-                                        major,
-                                        minor,
+                                        version.number(),
                                         FILE_BACKEND,
                                         FILE_BACKEND,
                                         region.id(),
