@@ -7,12 +7,13 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 
 /**
  * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
- * socket, store, and the start of a phase's or a moment's name; no name means not to halt. Says
- * {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
+ * socket, store, the start of a phase's or a moment's name (no name means not to halt), and
+ * optionally the engine. Says {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
  */
 public final class HaltingCheckpointMain {
     private final String haltAt;
@@ -27,13 +28,20 @@ public final class HaltingCheckpointMain {
         try (Store store = Store.openOrCreate(Path.of(arguments[1]))) {
             CheckpointReport report =
                     ProbedCheckpoint.take(
-                            CheckpointRequest.of(Path.of(arguments[0]), store),
+                            request(arguments, store),
                             (phase, done, total, unit) -> main.pass(phase),
                             main::pass);
             say("done " + report.manifest().id());
         } catch (VmckptException e) {
             say("failed " + e.getClass().getSimpleName() + ": " + e.getMessage());
         }
+    }
+
+    private static CheckpointRequest request(String[] arguments, Store store) {
+        CheckpointRequest request = CheckpointRequest.of(Path.of(arguments[0]), store);
+        return arguments.length > 3
+                ? request.withEngine(EngineName.valueOf(arguments[3]))
+                : request;
     }
 
     private void pass(String point) {

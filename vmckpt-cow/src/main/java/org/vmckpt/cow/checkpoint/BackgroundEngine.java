@@ -10,6 +10,7 @@ import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.qmp.QmpEvent;
 import org.vmckpt.core.stream.DeviceStream;
+import org.vmckpt.cow.guard.Guard;
 
 /**
  * QEMU's own background snapshot: it write-protects memory, saves the devices, lets the guest go on
@@ -17,6 +18,9 @@ import org.vmckpt.core.stream.DeviceStream;
  *
  * <p>QEMU would stop the guest by itself too, but only we can fork the disks at the same instant;
  * so it finds the guest stopped. It starts the guest even so.
+ *
+ * <p>Once begun, a snapshot is always read to its end, whatever happens, if need be by the guard:
+ * see {@code StreamKeeper}.
  */
 final class BackgroundEngine extends StreamEngine {
     /** QEMU touches all of memory first, and allocates what of shared memory was never used. */
@@ -34,6 +38,13 @@ final class BackgroundEngine extends StreamEngine {
             Cancellation cancellation)
             throws VmckptException {
         super(guest, request, progress, cancellation);
+    }
+
+    @Override
+    StreamSource open(MigrationSocket socket, Guard guard) throws VmckptException {
+        guard.awaitReady();
+        socket.admitQemu();
+        return new GuardedStream(socket, guard);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.vmckpt.cow.checkpoint;
 import java.util.List;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.guard.Guard;
 
 /**
  * One way to save memory and devices as they are at one instant. Called in this order, by one
@@ -10,7 +11,7 @@ import org.vmckpt.core.VmckptException;
  */
 interface CaptureEngine extends AutoCloseable {
     /** Whatever takes time and can be done while the guest runs. */
-    void prepare(MigrationSocket socket) throws VmckptException;
+    void prepare(MigrationSocket socket, Guard guard) throws VmckptException;
 
     /** The guest runs: does ahead what {@link #protect} then need not do. */
     void protectAhead() throws VmckptException;

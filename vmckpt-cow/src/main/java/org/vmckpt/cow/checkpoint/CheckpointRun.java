@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -95,18 +96,24 @@ final class CheckpointRun implements AutoCloseable {
         EngineChoice choice = EngineChoice.choose(pid, qmp, status, request.engine());
         CaptureEngine engine = open(choice.chosen());
 
-        MigrationSocket socket = keep("socket", MigrationSocket.listen(pid));
+        MigrationSocket socket = keep("socket", MigrationSocket.make(pid));
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         onFailure("migration settings", migration::undo);
         Guard guard =
                 keep(
                         "guard",
-                        Guard.start(qmp.socketPath(), migration.undoLines(), socket.folder()));
+                        Guard.start(
+                                qmp.socketPath(),
+                                migration.undoLines(),
+                                socket.folder(),
+                                choice.chosen() == EngineName.BACKGROUND
+                                        ? Optional.of(socket.path())
+                                        : Optional.empty()));
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
         onFailure("disk overlays", () -> takeBack(fork, planned.get()));
-        keep("engine", engine).prepare(socket);
+        keep("engine", engine).prepare(socket, guard);
         Pause pause = new Pause(qmp, guard, fork, engine, probe);
         planned.set(pause);
         onFailure("pause", pause::takeBack);

@@ -111,6 +111,11 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
         if (!memory.isEmpty()) {
             tryOne(
                     obstacles,
+                    Cause.MEMORY,
+                    Cause.MEMORY,
+                    () -> IgnoredMemory.require(qmp, memory));
+            tryOne(
+                    obstacles,
                     Cause.HOST,
                     Cause.TEMPORARY,
                     () -> UffdAttachment.attach(pid, memory).close());

@@ -79,7 +79,8 @@ final class MigrationSetup {
                             + qmp.socketPath()
                             + ": the guest is being migrated ("
                             + status
-                            + "); wait for it, or end it with migrate_cancel");
+                            + "); wait for it or, unless it is a background snapshot, which may"
+                            + " hang QEMU, end it with migrate_cancel");
         }
     }
 

@@ -13,40 +13,63 @@ import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 
-/** A Unix socket to which QEMU writes one migration stream. */
-final class MigrationSocket implements AutoCloseable {
+/** The path of a Unix socket to which QEMU writes one migration stream, and who listens there. */
+final class MigrationSocket implements StreamSource, AutoCloseable {
     private final Path folder;
     private final Path socket;
-    private final ServerSocketChannel server;
+    private final UserPrincipal qemu;
+    private volatile @Nullable ServerSocketChannel server;
     private volatile @Nullable SocketChannel connection;
 
-    private MigrationSocket(Path folder, Path socket, ServerSocketChannel server) {
+    private MigrationSocket(Path folder, Path socket, UserPrincipal qemu) {
         this.folder = folder;
         this.socket = socket;
-        this.server = server;
+        this.qemu = qemu;
     }
 
-    /** Listens where the user that QEMU runs as can connect, and nobody else. */
-    static MigrationSocket listen(long qemuPid) throws VmckptException {
+    /** Makes a folder where the user that QEMU runs as can connect, and nobody else. */
+    static MigrationSocket make(long qemuPid) throws VmckptException {
         try {
             Path parent = Files.createDirectories(RuntimeFolder.path());
             Files.setPosixFilePermissions(parent, PosixFilePermissions.fromString("rwx--x--x"));
             Path folder = Files.createTempDirectory(parent, "device-");
-            Path socket = folder.resolve("state.sock");
-            ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            server.bind(UnixDomainSocketAddress.of(socket), 1);
             UserPrincipal owner = Files.getOwner(Path.of("/proc", Long.toString(qemuPid)));
             Files.setOwner(folder, owner);
-            Files.setOwner(socket, owner);
-            return new MigrationSocket(folder, socket, server);
+            return new MigrationSocket(folder, folder.resolve("state.sock"), owner);
         } catch (IOException e) {
-            throw new StorageException(
-                    "making a socket for the device state in " + RuntimeFolder.path() + ": " + e,
-                    e);
+            throw failure(e);
         }
     }
 
-    String uri() {
+    private static StorageException failure(IOException cause) {
+        return new StorageException(
+                "making a socket for the device state in " + RuntimeFolder.path() + ": " + cause,
+                cause);
+    }
+
+    /** We listen ourselves. */
+    void listen() throws VmckptException {
+        try {
+            ServerSocketChannel listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+            server = listening;
+            listening.bind(UnixDomainSocketAddress.of(socket), 1);
+        } catch (IOException e) {
+            throw failure(e);
+        }
+        admitQemu();
+    }
+
+    /** Somebody listens: QEMU may connect. */
+    void admitQemu() throws VmckptException {
+        try {
+            Files.setOwner(socket, qemu);
+        } catch (IOException e) {
+            throw failure(e);
+        }
+    }
+
+    @Override
+    public String uri() {
         return "unix:" + socket;
     }
 
@@ -54,16 +77,33 @@ final class MigrationSocket implements AutoCloseable {
         return folder;
     }
 
-    /** Waits for QEMU to connect; the connection is closed with this socket. */
-    SocketChannel accept() throws IOException {
-        SocketChannel accepted = server.accept();
+    Path path() {
+        return socket;
+    }
+
+    @Override
+    public SocketChannel accept() throws IOException {
+        ServerSocketChannel listening = server;
+        if (listening == null) {
+            throw new IllegalStateException("nobody listens on " + socket);
+        }
+        SocketChannel accepted = listening.accept();
         connection = accepted;
         return accepted;
     }
 
-    /** Ends the connection, or the wait for it, whoever uses it. */
-    void hangUp() throws IOException {
-        server.close();
+    /** The guest stands still, so the sooner QEMU notices that nobody reads, the better. */
+    @Override
+    public boolean mustBeDrained() {
+        return false;
+    }
+
+    @Override
+    public void hangUp() throws IOException {
+        ServerSocketChannel listening = server;
+        if (listening != null) {
+            listening.close();
+        }
         SocketChannel open = connection;
         if (open != null) {
             open.close();

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.EventWaiter;
@@ -30,11 +31,21 @@ final class OutgoingMigration implements AutoCloseable {
     void start(String uri) throws VmckptException {
         ObjectNode arguments = Json.MAPPER.createObjectNode().put("uri", uri);
         underWay = true;
-        qmp.execute("migrate", arguments);
+        try {
+            qmp.execute("migrate", arguments);
+        } catch (ProtocolException e) {
+            // QEMU refused: nothing is under way.
+            underWay = false;
+            throw e;
+        }
     }
 
     private static boolean isEnd(QmpEvent event) {
         return event.is("MIGRATION") && FINAL.contains(event.data().path("status").asText());
+    }
+
+    boolean underWay() {
+        return underWay;
     }
 
     /** Whether it has ended, or ends in this time, well or not. */

@@ -2,6 +2,7 @@ package org.vmckpt.cow.checkpoint;
 
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.guard.Guard;
 
 /** The guest stands still while QEMU writes all of its memory: slow, and always possible. */
 final class PauseEngine extends StreamEngine {
@@ -12,6 +13,12 @@ final class PauseEngine extends StreamEngine {
             Cancellation cancellation)
             throws VmckptException {
         super(guest, request, progress, cancellation);
+    }
+
+    @Override
+    StreamSource open(MigrationSocket socket, Guard guard) throws VmckptException {
+        socket.listen();
+        return socket;
     }
 
     @Override

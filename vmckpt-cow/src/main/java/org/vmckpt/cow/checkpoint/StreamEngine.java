@@ -10,6 +10,7 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.guard.Guard;
 
 /** What the engines have in common that let QEMU write all of memory into its stream. */
 abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEngine, PauseEngine {
@@ -28,7 +29,7 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     private @Nullable Prepared prepared;
 
     private record Prepared(
-            String uri,
+            StreamSource source,
             OutgoingMigration migration,
             StreamReceiver receiver,
             StreamedMemory memory) {}
@@ -49,12 +50,16 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     }
 
     @Override
-    public void prepare(MigrationSocket socket) throws VmckptException {
+    public void prepare(MigrationSocket socket, Guard guard) throws VmckptException {
+        StreamSource source = open(socket, guard);
         StreamedMemory memory =
                 new StreamedMemory(request.store(), backends, budgetBytes, progress, cancellation);
-        StreamReceiver receiver = StreamReceiver.start(socket, memory);
-        prepared = new Prepared(socket.uri(), new OutgoingMigration(qmp), receiver, memory);
+        StreamReceiver receiver = StreamReceiver.start(source, memory);
+        prepared = new Prepared(source, new OutgoingMigration(qmp), receiver, memory);
     }
+
+    /** Somebody listens when this returns. */
+    abstract StreamSource open(MigrationSocket socket, Guard guard) throws VmckptException;
 
     private Prepared prepared() {
         if (prepared == null) {
@@ -71,25 +76,19 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     public void protect() {}
 
     final void startMigration() throws VmckptException {
-        prepared().migration().start(prepared().uri());
+        prepared().migration().start(prepared().source().uri());
     }
 
     /** Waits for the whole stream, however long it takes, as long as it moves. */
     final void awaitStream() throws VmckptException {
         Prepared parts = prepared();
-        long before = -1;
-        while (!parts.migration().endsWithin(STALL_LIMIT)) {
-            long now = parts.receiver().receivedBytes();
-            if (now == before) {
-                throw new TransportException(
-                        "checkpoint: QEMU wrote nothing for "
-                                + STALL_LIMIT.toSeconds()
-                                + " s after "
-                                + now
-                                + " bytes of its state, or the store took nothing; the guest runs"
-                                + " on");
-            }
-            before = now;
+        if (!awaitEndOfMovement(parts)) {
+            throw new TransportException(
+                    "checkpoint: QEMU wrote nothing for "
+                            + STALL_LIMIT.toSeconds()
+                            + " s after "
+                            + parts.receiver().receivedBytes()
+                            + " bytes of its state, or the store took nothing");
         }
         try {
             parts.migration().awaitCompleted(END_LIMIT);
@@ -98,6 +97,22 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
         }
         deviceStream = parts.receiver().await(END_LIMIT);
         parts.migration().finished();
+    }
+
+    /** Whether the migration has ended, or else only stands still. */
+    private static boolean awaitEndOfMovement(Prepared parts) throws VmckptException {
+        if (!parts.migration().underWay()) {
+            return true;
+        }
+        long before = -1;
+        while (!parts.migration().endsWithin(STALL_LIMIT)) {
+            long now = parts.receiver().receivedBytes();
+            if (now == before) {
+                return false;
+            }
+            before = now;
+        }
+        return true;
     }
 
     /** QEMU fails when we hang up; then our reason is the one that counts. */
@@ -144,9 +159,13 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
 
     @Override
     public void cancel() throws VmckptException {
-        if (prepared != null) {
-            // Else a store that takes nothing would keep QEMU from ending its migration.
-            prepared.memory().giveUp();
+        if (prepared == null) {
+            return;
+        }
+        prepared.memory().giveUp();
+        if (prepared.source().mustBeDrained()) {
+            awaitEndOfMovement(prepared);
+        } else {
             prepared.migration().cancel();
         }
     }
@@ -155,8 +174,9 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     public void close() {
         if (prepared != null) {
             prepared.migration().close();
-            prepared.receiver().close();
-            prepared.memory().close();
+            if (prepared.receiver().end()) {
+                prepared.memory().close();
+            }
             prepared = null;
         }
     }

@@ -3,7 +3,6 @@ package org.vmckpt.cow.checkpoint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -15,41 +14,57 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.stream.RamSplitter;
 
 /** Reads one whole migration stream: memory goes to the store, the rest is kept. */
-final class StreamReceiver implements AutoCloseable {
-    private final MigrationSocket socket;
+final class StreamReceiver {
+    private static final int BUFFER_BYTES = 1 << 18;
+    private static final Duration END_PATIENCE = Duration.ofSeconds(10);
+
+    private final StreamSource source;
     private final StreamedMemory memory;
     private final CompletableFuture<byte[]> received = new CompletableFuture<>();
     private final Thread thread;
     private volatile long receivedBytes;
 
-    private StreamReceiver(MigrationSocket socket, StreamedMemory memory) {
-        this.socket = socket;
+    private StreamReceiver(StreamSource source, StreamedMemory memory) {
+        this.source = source;
         this.memory = memory;
         this.thread = Thread.ofPlatform().name("vmckpt-stream").daemon().unstarted(this::receive);
     }
 
     /** Begins to wait for QEMU. */
-    static StreamReceiver start(MigrationSocket socket, StreamedMemory memory) {
-        StreamReceiver receiver = new StreamReceiver(socket, memory);
+    static StreamReceiver start(StreamSource source, StreamedMemory memory) {
+        StreamReceiver receiver = new StreamReceiver(source, memory);
         receiver.thread.start();
         return receiver;
     }
 
-    /** If it fails the connection is closed, and QEMU gives the migration up. */
     private void receive() {
-        try (SocketChannel channel = socket.accept()) {
-            byte[] devices = RamSplitter.split(new Counted(channel), memory);
-            memory.flush();
-            received.complete(devices);
+        try (ReadableByteChannel channel = new Counted(source.accept())) {
+            try {
+                byte[] devices = RamSplitter.split(channel, memory);
+                memory.flush();
+                received.complete(devices);
+            } catch (Throwable e) {
+                received.completeExceptionally(e);
+                if (source.mustBeDrained()) {
+                    throwAway(channel);
+                }
+            }
         } catch (Throwable e) {
             received.completeExceptionally(e);
         }
     }
 
-    private final class Counted implements ReadableByteChannel {
-        private final SocketChannel channel;
+    private static void throwAway(ReadableByteChannel channel) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
+        while (channel.read(buffer.clear()) >= 0) {
+            // On to the end.
+        }
+    }
 
-        Counted(SocketChannel channel) {
+    private final class Counted implements ReadableByteChannel {
+        private final ReadableByteChannel channel;
+
+        Counted(ReadableByteChannel channel) {
             this.channel = channel;
         }
 
@@ -104,17 +119,17 @@ final class StreamReceiver implements AutoCloseable {
         }
     }
 
-    /** Hangs up and waits for the thread, which uses the memory's buffers. */
-    @Override
-    public void close() {
+    /** Hangs up and waits for the thread: when it has not ended, it still uses the buffers. */
+    boolean end() {
         try {
             memory.giveUp();
-            socket.hangUp();
-            thread.join();
+            source.hangUp();
+            return thread.join(END_PATIENCE);
         } catch (IOException e) {
             throw new IllegalStateException("closing a Unix socket", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return false;
         }
     }
 }

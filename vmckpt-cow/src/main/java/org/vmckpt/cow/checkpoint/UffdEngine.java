@@ -12,6 +12,7 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.disk.StateImage;
+import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.memory.CaptureReport;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryCapture;
@@ -72,7 +73,7 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
-    public void prepare(MigrationSocket socket) throws VmckptException {
+    public void prepare(MigrationSocket socket, Guard guard) throws VmckptException {
         StateImage devices = own(StateImage.attach(qmp, socket.folder()));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, progress, cancellation));

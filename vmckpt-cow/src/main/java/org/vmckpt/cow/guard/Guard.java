@@ -6,13 +6,17 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.FdChannel;
+import org.vmckpt.cow.linux.PidFd;
 
 /** Our end of the pipe to the guard process. */
 public final class Guard implements AutoCloseable {
@@ -23,6 +27,7 @@ public final class Guard implements AutoCloseable {
     private final Process process;
     private final OutputStream pipe;
     private final BufferedReader answers;
+    private final BufferedReader news;
     private final CompletableFuture<Boolean> ready;
 
     private int lastSent = GuardMain.RUNNING;
@@ -31,6 +36,7 @@ public final class Guard implements AutoCloseable {
         this.process = process;
         this.pipe = process.getOutputStream();
         this.answers = process.inputReader(StandardCharsets.UTF_8);
+        this.news = process.errorReader(StandardCharsets.UTF_8);
         this.ready = expect(GuardMain.READY);
     }
 
@@ -40,27 +46,34 @@ public final class Guard implements AutoCloseable {
      *
      * @param undoLines QMP commands, one a line, that put the guest's migration settings back
      * @param folder holds temporary sockets; the guard removes it if we cannot
+     * @param keptSocket where the guard listens, and keeps the connection, if any
      */
-    public static Guard start(Path qmpSocket, String undoLines, Path folder)
+    public static Guard start(
+            Path qmpSocket, String undoLines, Path folder, Optional<Path> keptSocket)
             throws VmckptException {
         List<String> command =
-                List.of(
-                        "setsid",
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-XX:-UsePerfData",
-                        "-Xmx16m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        GuardMain.class.getName(),
-                        qmpSocket.toAbsolutePath().toString(),
-                        undoLines,
-                        folder.toString());
+                new ArrayList<>(
+                        List.of(
+                                "setsid",
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-XX:+UseSerialGC",
+                                "-XX:TieredStopAtLevel=1",
+                                "-XX:-UsePerfData",
+                                "-Xmx16m",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                GuardMain.class.getName(),
+                                qmpSocket.toAbsolutePath().toString(),
+                                undoLines,
+                                folder.toString()));
+        keptSocket.ifPresent(socket -> command.add(socket.toString()));
         try {
             return new Guard(
                     new ProcessBuilder(command)
-                            .redirectError(ProcessBuilder.Redirect.DISCARD)
+                            .redirectError(
+                                    keptSocket.isPresent()
+                                            ? ProcessBuilder.Redirect.PIPE
+                                            : ProcessBuilder.Redirect.DISCARD)
                             .start());
         } catch (IOException e) {
             throw new RefusedException(
@@ -99,6 +112,33 @@ public final class Guard implements AutoCloseable {
             return false;
         } catch (ExecutionException | TimeoutException e) {
             return false;
+        }
+    }
+
+    /**
+     * The connection that QEMU has made to the kept socket, once, as soon as there is one. It is a
+     * copy: as long as one of the two processes lives, it does not break.
+     */
+    public Optional<FdChannel> pollConnection() throws VmckptException {
+        try {
+            while (news.ready()) {
+                String line = String.valueOf(news.readLine());
+                if (line.startsWith(StreamKeeper.CONNECTED)) {
+                    int number = Integer.parseInt(line.substring(StreamKeeper.CONNECTED.length()));
+                    try (PidFd guard = PidFd.open(process.pid())) {
+                        return Optional.of(new FdChannel(guard.getfd(number)));
+                    }
+                }
+            }
+            return Optional.empty();
+        } catch (IOException e) {
+            throw new RefusedException(
+                    "checkpoint: the guard process ("
+                            + process.pid()
+                            + ") cannot hand over QEMU's connection: "
+                            + e.getMessage()
+                            + "; take the checkpoint again",
+                    e);
         }
     }
 

@@ -13,13 +13,15 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guard's program. Arguments: the QMP socket, the QMP lines that put migration settings back,
- * and a folder of temporary sockets to remove. It reads one byte a change from standard input and
- * depends on the JDK alone, so that it starts quickly and stays small.
+ * The guard's program. Arguments: the QMP socket, the QMP lines that put migration settings back, a
+ * folder of temporary sockets to remove, and optionally a socket whose connection is to be kept. It
+ * reads one byte a change from standard input and depends on the JDK alone, so that it starts
+ * quickly and stays small.
  */
 public final class GuardMain {
     /** From now on the guest stands still because of us. */
@@ -47,9 +49,13 @@ public final class GuardMain {
         this.undoLines = undoLines;
     }
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
         GuardMain guard = new GuardMain(Path.of(arguments[0]), arguments[1]);
         guard.rehearse(Path.of(arguments[2]));
+        Optional<StreamKeeper> stream =
+                arguments.length > 3
+                        ? Optional.of(StreamKeeper.listen(Path.of(arguments[3]), System.err))
+                        : Optional.empty();
         PrintStream out = System.out;
         out.println(READY);
         out.flush();
@@ -62,7 +68,16 @@ public final class GuardMain {
             }
         }
         if (state != DONE) {
-            guard.takeOver(state == PAUSED);
+            // First of all: until the stream moves, QEMU may not even answer.
+            stream.ifPresent(StreamKeeper::takeOver);
+            if (state == PAUSED) {
+                guard.takeOver(true);
+            }
+            if (stream.isPresent()) {
+                stream.get().awaitEnd();
+            }
+            // Migration settings cannot be changed before the stream has ended.
+            guard.takeOver(false);
             removeFolder(Path.of(arguments[2]));
         }
     }
