@@ -109,7 +109,6 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
                     IgnoredMemory.require(qmp, memory);
                 });
         if (!memory.isEmpty()) {
-            tryOne(obstacles, Cause.MEMORY, Cause.MEMORY, () -> IgnoredMemory.require(qmp, memory));
             tryOne(
                     obstacles,
                     Cause.HOST,
