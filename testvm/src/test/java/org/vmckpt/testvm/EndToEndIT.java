@@ -166,7 +166,11 @@ final class EndToEndIT {
 
     private static void requireEqualMemory(Store store, Manifest manifest, TestGuest guest)
             throws Exception {
-        RamRegion region = region(guest);
+        requireEqualMemory(store, manifest, region(guest));
+    }
+
+    static void requireEqualMemory(Store store, Manifest manifest, RamRegion region)
+            throws Exception {
         MemoryBlock block = manifest.memory().getFirst();
         assertThat(block.sizeBytes()).isEqualTo(region.sizeBytes());
         ByteBuffer live = ByteBuffer.allocate(region.pageSizeBytes());

@@ -81,6 +81,14 @@ final class CheckpointCommand implements Callable<Integer> {
             })
     private Engine engine = Engine.AUTO;
 
+    @Option(
+            names = "--full",
+            description = {
+                "Store all of memory. Otherwise what the newest checkpoint of this guest in the"
+                        + " store holds already is not stored again."
+            })
+    private boolean full;
+
     CheckpointCommand(Session session) {
         this.session = session;
     }
@@ -111,6 +119,7 @@ final class CheckpointCommand implements Callable<Integer> {
                 Optional.ofNullable(name),
                 cowBudgetBytes == null ? OptionalLong.empty() : OptionalLong.of(cowBudgetBytes),
                 drainTimeout,
-                engine.name());
+                engine.name(),
+                full);
     }
 }

@@ -15,6 +15,8 @@ final class SignalCancellation implements AutoCloseable {
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Thread hook = new Thread(this::onSignal, "vmckpt-signal");
 
+    private volatile boolean done;
+
     private SignalCancellation() {}
 
     static SignalCancellation install() {
@@ -27,6 +29,14 @@ final class SignalCancellation implements AutoCloseable {
         return cancellation;
     }
 
+    /**
+     * Says that all was done before the end: a process that a signal ends then exits with 0. Else
+     * it exits with 128 and the signal's number, as is the custom.
+     */
+    void done() {
+        done = true;
+    }
+
     private void onSignal() {
         cancellation.cancel();
         try {
@@ -34,6 +44,9 @@ final class SignalCancellation implements AutoCloseable {
                 System.err.println(
                         "vmckpt: the checkpoint did not end in time; the next one cleans up after"
                                 + " it");
+            }
+            if (done) {
+                Runtime.getRuntime().halt(ExitCode.OK.number());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

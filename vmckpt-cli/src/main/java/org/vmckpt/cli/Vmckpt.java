@@ -25,6 +25,8 @@ import picocli.CommandLine.Spec;
             "  vmckpt doctor qmp:/run/vm1/qmp.sock",
             "  # checkpoint a running guest, through its QMP socket",
             "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --name before-upgrade",
+            "  # a checkpoint every second, the last 60 of them kept",
+            "  vmckpt watch qmp:/run/vm1/qmp.sock --every 1s --keep 60",
             "  # see what there is",
             "  vmckpt list",
             "  # bring it back, with its disks in a new folder",
@@ -55,6 +57,7 @@ public final class Vmckpt implements Runnable {
         top.addMixin("global", session.options());
         top.addSubcommand(new DoctorCommand(session))
                 .addSubcommand(new CheckpointCommand(session))
+                .addSubcommand(new WatchCommand(session))
                 .addSubcommand(new RestoreCommand(session))
                 .addSubcommand(new ListCommand(session))
                 .addSubcommand(new ShowCommand(session))

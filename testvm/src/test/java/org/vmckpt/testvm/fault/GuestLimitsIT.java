@@ -139,7 +139,8 @@ final class GuestLimitsIT {
                             usual.name(),
                             OptionalLong.of(budgetBytes),
                             usual.drainTimeout(),
-                            usual.engine());
+                            usual.engine(),
+                            false);
             assertThatThrownBy(() ->
                             CheckpointService.checkpoint(request, (phase, done, total, unit) -> {}))
                     .isInstanceOf(RefusedException.class)

@@ -57,7 +57,8 @@ final class SlowDiskIT {
                         usual.name(),
                         usual.cowBudgetBytes(),
                         limit,
-                        usual.engine()),
+                        usual.engine(),
+                        false),
                 progress);
     }
 

@@ -18,6 +18,10 @@ public final class Cancellation {
         requested = true;
     }
 
+    public boolean isRequested() {
+        return requested;
+    }
+
     void check() throws RefusedException {
         if (requested) {
             throw refusal();

@@ -10,8 +10,12 @@ import org.vmckpt.cow.guard.Guard;
  * thread but for {@link #protect}; {@link #close} at any time.
  */
 interface CaptureEngine extends AutoCloseable {
-    /** Whatever takes time and can be done while the guest runs. */
-    void prepare(MigrationSocket socket, Guard guard) throws VmckptException;
+    /**
+     * Whatever takes time and can be done while the guest runs.
+     *
+     * @param parent what the engine may put its layers on
+     */
+    void prepare(MigrationSocket socket, Guard guard, MemoryParent parent) throws VmckptException;
 
     /** The guest runs: does ahead what {@link #protect} then need not do. */
     void protectAhead() throws VmckptException;
@@ -36,6 +40,11 @@ interface CaptureEngine extends AutoCloseable {
 
     /** Makes the segments of memory durable. */
     List<MemoryBlock> finishMemory() throws VmckptException;
+
+    /** What did not work and does not harm; after {@link #finishMemory}. */
+    default List<String> warnings() {
+        return List.of();
+    }
 
     /** Bytes of memory in the store, after compression. */
     long storedBytes();

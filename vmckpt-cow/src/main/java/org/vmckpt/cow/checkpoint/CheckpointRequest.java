@@ -15,6 +15,7 @@ import org.vmckpt.core.store.Store;
  * @param drainTimeout how long the guest may stand still for pending disk requests; longer fails
  *     the checkpoint
  * @param engine how memory is saved; empty takes the first that the guest allows
+ * @param full stores all of memory, also what an earlier checkpoint of this guest holds already
  */
 public record CheckpointRequest(
         Path qmpSocket,
@@ -22,7 +23,8 @@ public record CheckpointRequest(
         Optional<String> name,
         OptionalLong cowBudgetBytes,
         Duration drainTimeout,
-        Optional<EngineName> engine) {
+        Optional<EngineName> engine,
+        boolean full) {
 
     public static final Duration DEFAULT_DRAIN_TIMEOUT = Duration.ofSeconds(1);
 
@@ -33,11 +35,12 @@ public record CheckpointRequest(
                 Optional.empty(),
                 OptionalLong.empty(),
                 DEFAULT_DRAIN_TIMEOUT,
-                Optional.empty());
+                Optional.empty(),
+                false);
     }
 
     public CheckpointRequest withEngine(EngineName wanted) {
         return new CheckpointRequest(
-                qmpSocket, store, name, cowBudgetBytes, drainTimeout, Optional.of(wanted));
+                qmpSocket, store, name, cowBudgetBytes, drainTimeout, Optional.of(wanted), full);
     }
 }

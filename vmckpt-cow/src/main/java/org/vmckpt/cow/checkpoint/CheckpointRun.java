@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -57,6 +56,11 @@ final class CheckpointRun implements AutoCloseable {
     private final QmpClient qmp;
     private final long pid;
     private final CheckpointRequest request;
+    private final Lineage lineage;
+
+    /** Of a series; else the run makes its own. */
+    private final @Nullable Standing standing;
+
     private final Store store;
     private final ProgressListener progress;
     private final Cancellation cancellation;
@@ -74,6 +78,8 @@ final class CheckpointRun implements AutoCloseable {
     CheckpointRun(
             GuestSession guest,
             CheckpointRequest request,
+            Lineage lineage,
+            @Nullable Standing standing,
             ProgressListener progress,
             Cancellation cancellation,
             PauseProbe probe) {
@@ -81,6 +87,8 @@ final class CheckpointRun implements AutoCloseable {
         this.qmp = guest.qmp();
         this.pid = guest.pid();
         this.request = request;
+        this.lineage = lineage;
+        this.standing = standing;
         this.store = request.store();
         this.progress = progress;
         this.cancellation = cancellation;
@@ -96,24 +104,16 @@ final class CheckpointRun implements AutoCloseable {
         EngineChoice choice = EngineChoice.choose(pid, qmp, status, request.engine());
         CaptureEngine engine = open(choice.chosen());
 
-        MigrationSocket socket = keep("socket", MigrationSocket.make(pid));
+        Standing ready = standing != null ? standing : keep("guard", new Standing(guest));
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         onFailure("migration settings", migration::undo);
-        Guard guard =
-                keep(
-                        "guard",
-                        Guard.start(
-                                qmp.socketPath(),
-                                migration.undoLines(),
-                                socket.folder(),
-                                choice.chosen() == EngineName.BACKGROUND
-                                        ? Optional.of(socket.path())
-                                        : Optional.empty()));
+        Guard guard = ready.guard(migration.undoLines(), choice.chosen() == EngineName.BACKGROUND);
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
         onFailure("disk overlays", () -> takeBack(fork, planned.get()));
-        keep("engine", engine).prepare(socket, guard);
+        MemoryParent parent = lineage.parent(store, definition, request.full());
+        keep("engine", engine).prepare(ready.socket(), guard, parent);
         Pause pause = new Pause(qmp, guard, fork, engine, probe);
         planned.set(pause);
         onFailure("pause", pause::takeBack);
@@ -134,7 +134,7 @@ final class CheckpointRun implements AutoCloseable {
         PauseTimes times = pause.take(status, request.drainTimeout());
         engine.start();
         if (status == GuestStatus.STOPPED && GuestStatus.isLeftByMigration(qmp)) {
-            StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), socket.folder());
+            StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), ready.socket().folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
         }
         // What follows takes long and is not urgent; the guest's vCPUs go first.
@@ -161,7 +161,7 @@ final class CheckpointRun implements AutoCloseable {
 
     private CaptureEngine open(EngineName name) throws VmckptException {
         return switch (name) {
-            case UFFD -> UffdEngine.inspect(guest, request, progress, cancellation);
+            case UFFD -> UffdEngine.inspect(guest, request, progress, cancellation, lineage);
             case BACKGROUND -> new BackgroundEngine(guest, request, progress, cancellation);
             case PAUSE -> new PauseEngine(guest, request, progress, cancellation);
         };
@@ -177,6 +177,7 @@ final class CheckpointRun implements AutoCloseable {
     private Stored store(CaptureEngine engine, List<GuestDisk> disks) throws VmckptException {
         byte[] deviceStream = engine.deviceStream();
         List<MemoryBlock> memory = engine.finishMemory();
+        warnings.addAll(engine.warnings());
         requireAllMemory(DeviceStream.parse(deviceStream), memory);
         DeviceState devices =
                 new DeviceState(
@@ -258,8 +259,10 @@ final class CheckpointRun implements AutoCloseable {
                         stored.memory(),
                         stored.disks(),
                         statistics(stored, pause, captured));
-        store.publish(manifest);
-        return manifest;
+        return store.publish(
+                lineage.series().isPresent()
+                        ? manifest.inSeries(lineage.series().get())
+                        : manifest);
     }
 
     private static Map<String, Long> statistics(

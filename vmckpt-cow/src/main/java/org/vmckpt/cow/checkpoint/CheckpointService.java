@@ -38,7 +38,14 @@ public final class CheckpointService {
         try (GuestSession guest = GuestSession.open(request.qmpSocket());
                 StoreHold _ = request.store().hold();
                 CheckpointRun run =
-                        new CheckpointRun(guest, request, progress, cancellation, probe)) {
+                        new CheckpointRun(
+                                guest,
+                                request,
+                                Lineage.NONE,
+                                null,
+                                progress,
+                                cancellation,
+                                probe)) {
             return run.take();
         }
     }

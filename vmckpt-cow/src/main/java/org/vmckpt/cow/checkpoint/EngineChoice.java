@@ -104,10 +104,7 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
                 obstacles,
                 Cause.MEMORY,
                 Cause.OTHER_WRITER,
-                () -> {
-                    memory.addAll(GuestMemory.inspect(pid, qmp));
-                    IgnoredMemory.require(qmp, memory);
-                });
+                () -> memory.addAll(TrackedMemory.inspect(pid, qmp)));
         if (!memory.isEmpty()) {
             tryOne(
                     obstacles,

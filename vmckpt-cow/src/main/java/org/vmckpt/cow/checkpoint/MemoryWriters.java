@@ -7,16 +7,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.store.SegmentKind;
-import org.vmckpt.core.store.SegmentWriter;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.memory.PageSink;
 import org.vmckpt.cow.memory.RamRegion;
 
-/** Puts captured pages into the store: one segment for each block of guest memory. */
+/** Puts captured pages into the store: one new layer for each block of guest memory. */
 final class MemoryWriters implements PageSink, AutoCloseable {
     private final List<RamRegion> regions;
-    private final List<SegmentWriter> writers = new ArrayList<>();
+    private final List<MemoryLayer> layers = new ArrayList<>();
     private final AtomicLong doneBytes = new AtomicLong();
     private final long totalBytes;
     private final ProgressListener progress;
@@ -33,15 +31,14 @@ final class MemoryWriters implements PageSink, AutoCloseable {
     static MemoryWriters open(
             Store store,
             List<RamRegion> regions,
+            MemoryParent parent,
             ProgressListener progress,
             Cancellation cancellation)
             throws VmckptException {
         MemoryWriters all = new MemoryWriters(regions, progress, cancellation);
         try {
             for (RamRegion region : regions) {
-                all.writers.add(
-                        store.newSegment(
-                                SegmentKind.MEMORY, region.pageSizeBytes(), region.sizeBytes()));
+                all.layers.add(MemoryLayer.open(store, region, parent));
             }
             return all;
         } catch (VmckptException e) {
@@ -53,13 +50,13 @@ final class MemoryWriters implements PageSink, AutoCloseable {
     @Override
     public void write(int region, long[] pages, int count, ByteBuffer data) throws VmckptException {
         cancellation.check();
-        writers.get(region).append(pages, count, data);
+        layers.get(region).append(pages, count, data);
         advance(region, count);
     }
 
     @Override
     public void writeZeros(int region, long firstPage, long pageCount) throws VmckptException {
-        writers.get(region).appendZeros(firstPage, pageCount);
+        layers.get(region).appendZeros(firstPage, pageCount);
         advance(region, pageCount);
     }
 
@@ -69,25 +66,24 @@ final class MemoryWriters implements PageSink, AutoCloseable {
     }
 
     long storedBytes() {
-        return writers.stream().mapToLong(SegmentWriter::storedBytes).sum();
+        return layers.stream().mapToLong(MemoryLayer::storedBytes).sum();
     }
 
     List<MemoryBlock> finish() throws VmckptException {
         List<MemoryBlock> blocks = new ArrayList<>();
-        for (int i = 0; i < regions.size(); i++) {
-            RamRegion region = regions.get(i);
-            blocks.add(
-                    new MemoryBlock(
-                            region.id(),
-                            region.sizeBytes(),
-                            region.pageSizeBytes(),
-                            List.of(writers.get(i).finish())));
+        for (MemoryLayer layer : layers) {
+            blocks.add(layer.finish());
         }
         return blocks;
     }
 
+    /** Parents that could not be built on. */
+    List<String> warnings() {
+        return layers.stream().flatMap(layer -> layer.warning().stream()).toList();
+    }
+
     @Override
     public void close() {
-        writers.forEach(SegmentWriter::close);
+        layers.forEach(MemoryLayer::close);
     }
 }

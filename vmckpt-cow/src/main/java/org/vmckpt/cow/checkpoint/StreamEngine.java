@@ -50,7 +50,8 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     }
 
     @Override
-    public void prepare(MigrationSocket socket, Guard guard) throws VmckptException {
+    public void prepare(MigrationSocket socket, Guard guard, MemoryParent parent)
+            throws VmckptException {
         StreamSource source = open(socket, guard);
         StreamedMemory memory =
                 new StreamedMemory(request.store(), backends, budgetBytes, progress, cancellation);

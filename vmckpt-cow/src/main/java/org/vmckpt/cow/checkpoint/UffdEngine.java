@@ -10,15 +10,11 @@ import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.disk.StateImage;
 import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.memory.CaptureReport;
-import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryCapture;
-import org.vmckpt.cow.memory.MemoryTracker;
 import org.vmckpt.cow.memory.RamRegion;
-import org.vmckpt.cow.memory.UffdAttachment;
 
 /**
  * Shared memory is protected from outside through userfaultfd and copied while the guest runs;
@@ -30,13 +26,12 @@ final class UffdEngine implements CaptureEngine {
     /** Devices of real guests take 0.4 to 20 MB, video memory included. */
     private static final int LARGEST_STATE_BYTES = 64 << 20;
 
-    private final long pid;
-    private final QmpClient qmp;
+    private final GuestSession guest;
     private final CheckpointRequest request;
     private final ProgressListener progress;
     private final Cancellation cancellation;
     private final List<RamRegion> memory;
-    private final long budgetBytes;
+    private final Lineage lineage;
     private final Deque<AutoCloseable> resources = new ArrayDeque<>();
     private @Nullable Prepared prepared;
 
@@ -47,15 +42,14 @@ final class UffdEngine implements CaptureEngine {
             CheckpointRequest request,
             ProgressListener progress,
             Cancellation cancellation,
-            List<RamRegion> memory,
-            long budgetBytes) {
-        this.pid = guest.pid();
-        this.qmp = guest.qmp();
+            Lineage lineage,
+            List<RamRegion> memory) {
+        this.guest = guest;
         this.request = request;
         this.progress = progress;
         this.cancellation = cancellation;
+        this.lineage = lineage;
         this.memory = memory;
-        this.budgetBytes = budgetBytes;
     }
 
     /** Looks at the guest's memory, and refuses what cannot be captured. */
@@ -63,24 +57,28 @@ final class UffdEngine implements CaptureEngine {
             GuestSession guest,
             CheckpointRequest request,
             ProgressListener progress,
-            Cancellation cancellation)
+            Cancellation cancellation,
+            Lineage lineage)
             throws VmckptException {
-        List<RamRegion> memory = GuestMemory.inspect(guest.pid(), guest.qmp());
-        IgnoredMemory.require(guest.qmp(), memory);
-        long guestBytes = memory.stream().mapToLong(RamRegion::sizeBytes).sum();
-        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
-        return new UffdEngine(guest, request, progress, cancellation, memory, budgetBytes);
+        List<RamRegion> memory = TrackedMemory.inspect(guest.pid(), guest.qmp());
+        return new UffdEngine(guest, request, progress, cancellation, lineage, memory);
     }
 
     @Override
-    public void prepare(MigrationSocket socket, Guard guard) throws VmckptException {
-        StateImage devices = own(StateImage.attach(qmp, socket.folder()));
+    public void prepare(MigrationSocket socket, Guard guard, MemoryParent parent)
+            throws VmckptException {
+        StateImage devices = own(StateImage.attach(guest.qmp(), socket.folder()));
         MemoryWriters writers =
-                own(MemoryWriters.open(request.store(), memory, progress, cancellation));
-        UffdAttachment attachment = own(UffdAttachment.attach(pid, memory));
-        MemoryTracker tracker = own(MemoryTracker.start(attachment, budgetBytes));
-        MemoryCapture capture = own(tracker.captureAndRelease(writers));
+                own(MemoryWriters.open(request.store(), memory, parent, progress, cancellation));
+        MemoryCapture capture = own(capture(writers));
         prepared = new Prepared(devices, writers, capture);
+    }
+
+    private MemoryCapture capture(MemoryWriters writers) throws VmckptException {
+        if (lineage.tracked().isPresent()) {
+            return lineage.tracked().get().tracker().captureAndTrack(writers);
+        }
+        return own(TrackedMemory.attach(guest, request)).tracker().captureAndRelease(writers);
     }
 
     private <T extends AutoCloseable> T own(T resource) {
@@ -142,6 +140,8 @@ final class UffdEngine implements CaptureEngine {
                         report.faultsBeforePause(),
                         "pagesArmedInPause",
                         report.pagesArmedInPause(),
+                        "pagesWanted",
+                        report.pagesCopied() + report.holePages(),
                         "cowFaults",
                         report.faultCount(),
                         "cowFaultP50Micros",
@@ -162,6 +162,11 @@ final class UffdEngine implements CaptureEngine {
     @Override
     public List<MemoryBlock> finishMemory() throws VmckptException {
         return prepared().writers().finish();
+    }
+
+    @Override
+    public List<String> warnings() {
+        return prepared().writers().warnings();
     }
 
     @Override

@@ -96,6 +96,10 @@ public final class Guard implements AutoCloseable {
                 Thread::startVirtualThread);
     }
 
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
     public void awaitReady() throws VmckptException {
         if (!await(ready, START_LIMIT)) {
             throw new RefusedException(

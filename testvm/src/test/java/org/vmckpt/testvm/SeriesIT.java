@@ -1,0 +1,193 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.Cancellation;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointSeries;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.RamRegion;
+
+/** Checkpoints that hold only what changed, while the guest works. */
+final class SeriesIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+    private static final long PAGES = 192 * MIB / 4096;
+
+    @TempDir Path folder;
+
+    private TestGuest start(Workload workload) throws Exception {
+        // A series keeps the first socket; the test needs one of its own.
+        TestGuest guest =
+                TestGuest.builder()
+                        .memory(192 * MIB)
+                        .vcpus(2)
+                        .disk(TestDisk.qcow2(24 * MIB))
+                        .disk(TestDisk.raw(16 * MIB).asBlockdev())
+                        .directory(Files.createDirectories(folder.resolve("guest")))
+                        .extraArguments(List.of("-qmp", "unix:" + second() + ",server=on,wait=off"))
+                        .workload(workload)
+                        .start();
+        guest.awaitBoot();
+        guest.console().awaitTick(4, SOON);
+        return guest;
+    }
+
+    private Path second() {
+        return folder.resolve("guest/second.sock");
+    }
+
+    private static CheckpointReport take(CheckpointSeries series) throws Exception {
+        return series.take(ProgressListener.none(), new Cancellation());
+    }
+
+    @Test
+    void everyEpochOfALoadedGuestRestoresAndRuns() throws Exception {
+        try (TestGuest guest = start(Workload.flatOut(24 * MIB));
+                Store store = Store.openOrCreate(folder.resolve("store"));
+                CheckpointSeries series =
+                        CheckpointSeries.open(
+                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+            List<Manifest> epochs = new ArrayList<>();
+            for (int epoch = 0; epoch < 8; epoch++) {
+                Manifest manifest = take(series).manifest();
+                assertThat(manifest.series()).contains("test");
+                assertThat(layers(manifest)).isEqualTo(epoch + 1);
+                long wanted = manifest.statistics().getOrDefault("pagesWanted", -1L);
+                assertThat(wanted).isBetween(1L, epoch == 0 ? PAGES : PAGES - 1);
+                epochs.add(manifest);
+            }
+            for (int epoch : new int[] {0, 3, 7}) {
+                restoreAndRun(store, epochs.get(epoch), guest);
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static int layers(Manifest manifest) {
+        return manifest.memory().getFirst().layers().size();
+    }
+
+    private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
+            throws Exception {
+        try (RestoredGuest restored =
+                RestoredGuest.restore(
+                        store,
+                        manifest,
+                        original.folder(),
+                        folder.resolve("restored-" + manifest.id()),
+                        false)) {
+            restored.console().awaitAnyTick(SOON);
+            assertThat(restored.console().verify(SOON).errors()).isZero();
+            restored.quit();
+        }
+    }
+
+    @Test
+    void layersOfAllEpochsTogetherAreTheMemoryByteForByte() throws Exception {
+        try (TestGuest guest = start(Workload.flatOut(24 * MIB));
+                Store store = Store.openOrCreate(folder.resolve("store"));
+                QmpClient qmp = QmpClient.connect(second(), SOON);
+                CheckpointSeries series =
+                        CheckpointSeries.open(
+                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+            for (int round = 0; round < 3; round++) {
+                take(series);
+                take(series);
+                qmp.execute("stop");
+                RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
+                EndToEndIT.requireEqualMemory(store, take(series).manifest(), region);
+                // Nothing ran since: the same layers are the same memory.
+                Manifest again = take(series).manifest();
+                assertThat(again.statistics().get("pagesWanted")).isZero();
+                EndToEndIT.requireEqualMemory(store, again, region);
+                qmp.execute("cont");
+                guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    @Test
+    void lostTrackerReadsEverythingAndStoresWhatDiffers() throws Exception {
+        try (TestGuest guest = start(Workload.idle(24 * MIB));
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            MemoryBlock first = memoryOf(CheckpointService.checkpoint(request, none()));
+            CheckpointReport second = CheckpointService.checkpoint(request, none());
+            assertThat(memoryOf(second).layers()).startsWith(first.layers().getFirst());
+            assertThat(second.memoryReadBytes()).isGreaterThan(24 * MIB);
+            assertThat(second.storedBytes())
+                    .isLessThan(store.storedBytes(store.list().getFirst()) / 2);
+            try (CheckpointSeries series = CheckpointSeries.open(request, "test")) {
+                assertThat(layers(take(series).manifest())).isEqualTo(3);
+            }
+            try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
+                qmp.execute("stop");
+            }
+            Manifest last = CheckpointService.checkpoint(request, none()).manifest();
+            try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
+                RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
+                EndToEndIT.requireEqualMemory(store, last, region);
+                qmp.execute("cont");
+            }
+            restoreAndRun(store, CheckpointService.checkpoint(request, none()).manifest(), guest);
+        }
+    }
+
+    private static ProgressListener none() {
+        return ProgressListener.none();
+    }
+
+    private static MemoryBlock memoryOf(CheckpointReport report) {
+        return report.manifest().memory().getFirst();
+    }
+
+    @Test
+    void failedEpochLosesNothingAndTheSeriesGoesOn() throws Exception {
+        try (TestGuest guest = start(Workload.flatOut(24 * MIB));
+                Store store = Store.openOrCreate(folder.resolve("store"));
+                QmpClient qmp = QmpClient.connect(second(), SOON);
+                CheckpointSeries series =
+                        CheckpointSeries.open(
+                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+            take(series);
+            Cancellation cancelled = new Cancellation();
+            assertThatThrownBy(() ->
+                            series.take(
+                                    (phase, done, total, unit) -> {
+                                        if (phase.equals("store memory")) {
+                                            cancelled.cancel();
+                                        }
+                                    },
+                                    cancelled))
+                    .isInstanceOf(RefusedException.class);
+            assertThat(store.list()).hasSize(1);
+            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            // A parent that somebody removed is not built on.
+            store.remove(take(series).manifest().id());
+            take(series);
+            qmp.execute("stop");
+            RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
+            EndToEndIT.requireEqualMemory(store, take(series).manifest(), region);
+            qmp.execute("cont");
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+}

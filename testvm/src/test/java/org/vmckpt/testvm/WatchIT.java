@@ -1,0 +1,135 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.store.Store;
+
+/** {@code vmckpt watch}, as an operator runs it. */
+@Timeout(300)
+final class WatchIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    @TempDir Path folder;
+
+    private static TestGuest start() throws Exception {
+        TestGuest guest =
+                TestGuest.builder()
+                        .memory(192 * MIB)
+                        .vcpus(2)
+                        .disk(TestDisk.qcow2(24 * MIB))
+                        .workload(Workload.flatOut(24 * MIB))
+                        .start();
+        guest.awaitBoot();
+        guest.console().awaitTick(4, SOON);
+        return guest;
+    }
+
+    private Process watch(TestGuest guest, String... more) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(
+                Path.of("../vmckpt-cli/target/vmckpt/bin/vmckpt")
+                        .toAbsolutePath()
+                        .normalize()
+                        .toString());
+        command.addAll(List.of("watch", "qmp:" + guest.qmpSocket(), "--json", "--every", "200ms"));
+        command.addAll(List.of("--store", store().toString()));
+        command.addAll(List.of(more));
+        return new ProcessBuilder(command).redirectError(folder.resolve("errors").toFile()).start();
+    }
+
+    private Path store() {
+        return folder.resolve("store");
+    }
+
+    private static List<JsonNode> read(BufferedReader lines, int count) throws Exception {
+        List<JsonNode> read = new ArrayList<>();
+        String line = "";
+        while (read.size() < count && (line = lines.readLine()) != null) {
+            read.add(Json.MAPPER.readTree(line));
+        }
+        return read;
+    }
+
+    @Test
+    void signalEndsItCleanlyAndTheLastOnesRestore() throws Exception {
+        try (TestGuest guest = start()) {
+            Process watch = watch(guest, "--keep", "4");
+            List<JsonNode> events;
+            try (BufferedReader lines = watch.inputReader()) {
+                events = read(lines, 24);
+                watch.toHandle().destroy();
+                events.addAll(read(lines, Integer.MAX_VALUE));
+            }
+            assertThat(watch.waitFor(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(watch.exitValue()).as(Files.readString(folder.resolve("errors"))).isZero();
+            assertThat(events.getLast().path("event").asText()).isEqualTo("end");
+            assertThat(events.getLast().path("failures").asInt()).isZero();
+            assertThat(events.getLast().path("checkpointsRemoved").asInt()).isPositive();
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            try (Store store = Store.open(store())) {
+                List<Manifest> kept = store.list();
+                assertThat(kept).hasSizeLessThan(24);
+                for (Manifest manifest : List.of(kept.getFirst(), kept.getLast())) {
+                    assertThat(store.verify(manifest, ProgressListener.none()).intact()).isTrue();
+                    restoreAndRun(store, manifest, guest);
+                }
+            }
+        }
+    }
+
+    @Test
+    void killedWatchLeavesTheGuestRunningAndTheNextOneGoesOn() throws Exception {
+        try (TestGuest guest = start()) {
+            Process killed = watch(guest);
+            try (BufferedReader lines = killed.inputReader()) {
+                read(lines, 5);
+            }
+            killed.destroyForcibly().waitFor();
+            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            Process next = watch(guest, "--count", "5");
+            List<JsonNode> events;
+            try (BufferedReader lines = next.inputReader()) {
+                events = read(lines, Integer.MAX_VALUE);
+            }
+            assertThat(next.waitFor()).as(Files.readString(folder.resolve("errors"))).isZero();
+            assertThat(events.getLast().path("checkpoints").asInt()).isEqualTo(5);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            try (Store store = Store.open(store())) {
+                restoreAndRun(
+                        store,
+                        store.find(events.get(events.size() - 2).path("id").asText()),
+                        guest);
+            }
+        }
+    }
+
+    private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
+            throws Exception {
+        try (RestoredGuest restored =
+                RestoredGuest.restore(
+                        store,
+                        manifest,
+                        original.folder(),
+                        folder.resolve("restored-" + manifest.id()),
+                        false)) {
+            restored.console().awaitAnyTick(SOON);
+            assertThat(restored.console().verify(SOON).errors()).isZero();
+            restored.quit();
+        }
+    }
+}

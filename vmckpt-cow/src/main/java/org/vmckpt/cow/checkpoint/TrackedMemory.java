@@ -1,0 +1,43 @@
+package org.vmckpt.cow.checkpoint;
+
+import java.util.List;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.MemoryTracker;
+import org.vmckpt.cow.memory.RamRegion;
+import org.vmckpt.cow.memory.UffdAttachment;
+
+/** A guest's memory from one checkpoint of a series to the next: what it writes is known. */
+record TrackedMemory(List<RamRegion> regions, UffdAttachment attachment, MemoryTracker tracker)
+        implements AutoCloseable {
+
+    /** Begins to track; at first all of memory counts as written. */
+    static TrackedMemory attach(GuestSession guest, CheckpointRequest request)
+            throws VmckptException {
+        List<RamRegion> regions = inspect(guest.pid(), guest.qmp());
+        long guestBytes = regions.stream().mapToLong(RamRegion::sizeBytes).sum();
+        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
+        UffdAttachment attachment = UffdAttachment.attach(guest.pid(), regions);
+        try {
+            return new TrackedMemory(
+                    regions, attachment, MemoryTracker.start(attachment, budgetBytes));
+        } catch (VmckptException | RuntimeException e) {
+            attachment.close();
+            throw e;
+        }
+    }
+
+    /** Looks at the guest's memory, and refuses what cannot be captured. */
+    static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
+        List<RamRegion> regions = GuestMemory.inspect(pid, qmp);
+        IgnoredMemory.require(qmp, regions);
+        return regions;
+    }
+
+    @Override
+    public void close() {
+        tracker.close();
+        attachment.close();
+    }
+}
