@@ -118,6 +118,22 @@ final class WatchIT {
         }
     }
 
+    @Test
+    void stoppedWatchDoesNotHoldTheGuestUp() throws Exception {
+        try (TestGuest guest = start()) {
+            Process stopped = watch(guest);
+            try (BufferedReader lines = stopped.inputReader()) {
+                read(lines, 3);
+                Process kill =
+                        new ProcessBuilder("kill", "-STOP", Long.toString(stopped.pid())).start();
+                assertThat(kill.waitFor()).isZero();
+                assertThat(stopped.waitFor(60, TimeUnit.SECONDS)).isTrue();
+            }
+            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
     private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
             throws Exception {
         try (RestoredGuest restored =

@@ -56,6 +56,7 @@ public final class GuardMain {
                 arguments.length > 3
                         ? Optional.of(StreamKeeper.listen(Path.of(arguments[3]), System.err))
                         : Optional.empty();
+        ProcessHandle.current().parent().ifPresent(StopWatcher::watch);
         PrintStream out = System.out;
         out.println(READY);
         out.flush();
