@@ -211,9 +211,9 @@ final class EngineFaultIT {
             value = EngineName.class,
             names = {"BACKGROUND", "PAUSE"})
     void storeThatTakesNothingMoreEndsTheStream(EngineName engine) throws Exception {
+        List<String> disks = guest.activeFiles();
         Path mount = Files.createTempDirectory("vmckpt-small");
         Programs.run("mount", "-t", "tmpfs", "-o", "size=8m", "vmckpt-test", mount.toString());
-        List<String> disks = guest.activeFiles();
         try (Store small = Store.openOrCreate(mount.resolve("store"))) {
             assertThatThrownBy(() ->
                             CheckpointService.checkpoint(

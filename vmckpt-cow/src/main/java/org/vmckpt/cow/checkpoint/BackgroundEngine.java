@@ -17,7 +17,7 @@ import org.vmckpt.cow.guard.Guard;
  * and writes memory while it runs.
  *
  * <p>QEMU would stop the guest by itself too, but only we can fork the disks at the same instant;
- * so it finds the guest stopped. It starts the guest even so.
+ * so it finds the guest stopped. Until 8.2 it starts the guest even so; later ones are told to.
  *
  * <p>Once begun, a snapshot is always read to its end, whatever happens, if need be by the guard:
  * see {@code StreamKeeper}.
@@ -25,6 +25,9 @@ import org.vmckpt.cow.guard.Guard;
 final class BackgroundEngine extends StreamEngine {
     /** QEMU touches all of memory first, and allocates what of shared memory was never used. */
     private static final Duration RESUME_LIMIT = Duration.ofMinutes(2);
+
+    /** Since then QEMU leaves a guest stopped that it found so, and it is for us to send cont. */
+    private static final int FIRST_THAT_LEAVES_IT_STOPPED = 9;
 
     private static final String STATE_SECTION = "globalstate";
     private static final String STOPPED_BY_US = "paused";
@@ -49,6 +52,22 @@ final class BackgroundEngine extends StreamEngine {
 
     @Override
     public void save() throws VmckptException {
+        if (resumesGuest()) {
+            awaitResume();
+            return;
+        }
+        startMigration();
+        try {
+            awaitFirstPage(RESUME_LIMIT);
+        } catch (TransportException e) {
+            throw ownFailureOr(e);
+        }
+        // QEMU's main loop has still to note that the guest stays stopped, which it was told before
+        // that page was written. An answer to this says that it has; then it takes our cont.
+        qmp.execute("query-status");
+    }
+
+    private void awaitResume() throws VmckptException {
         try (EventWaiter goesOn = qmp.waitFor("RESUME event", BackgroundEngine::resumesOrFails)) {
             startMigration();
             QmpEvent event = goesOn.await(RESUME_LIMIT);
@@ -58,7 +77,6 @@ final class BackgroundEngine extends StreamEngine {
                                 "checkpoint: QEMU could not protect the guest's memory: "
                                         + reason(qmp)));
             }
-            resumedNanos = System.nanoTime();
         }
     }
 
@@ -76,11 +94,13 @@ final class BackgroundEngine extends StreamEngine {
 
     @Override
     public boolean resumesGuest() {
-        return true;
+        return !qmp.version().isAtLeast(FIRST_THAT_LEAVES_IT_STOPPED, 0);
     }
 
     @Override
-    public void start() {}
+    public void start() {
+        resumedNanos = System.nanoTime();
+    }
 
     @Override
     public Captured awaitCaptured() throws VmckptException {

@@ -23,8 +23,6 @@ import org.vmckpt.cow.memory.UffdAttachment;
  * @param verdicts on the engines that were looked at, best first; none when uffd was asked for
  */
 public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict> verdicts) {
-    /** Before, QEMU let a guest run in its background snapshot, also one that was stopped. */
-    private static final int FIRST_THAT_STAYS_STOPPED = 9;
 
     public EngineChoice {
         verdicts = List.copyOf(verdicts);
@@ -123,18 +121,6 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
                             Cause.GUEST_STATE,
                             "the guest is stopped, and QEMU's background snapshot would start it:"
                                     + " send cont, or use the pause engine"));
-        }
-        if (qmp.version().isAtLeast(FIRST_THAT_STAYS_STOPPED, 0)) {
-            obstacles.add(
-                    new Obstacle(
-                            Cause.HOST,
-                            "QEMU "
-                                    + qmp.version().number()
-                                    + " leaves a guest stopped, that it found so, until its"
-                                    + " background snapshot has ended: use uffd with"
-                                    + " memory-backend-file,share=on on tmpfs, or the pause"
-                                    + " engine"));
-            return;
         }
         tryOne(
                 obstacles,

@@ -17,6 +17,7 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
     /** QEMU, or the store, does nothing at all for so long. */
     private static final Duration STALL_LIMIT = Duration.ofSeconds(60);
 
+    private static final Duration LOOK = Duration.ofMillis(50);
     private static final Duration END_LIMIT = Duration.ofSeconds(20);
 
     final QmpClient qmp;
@@ -98,6 +99,23 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
         }
         deviceStream = parts.receiver().await(END_LIMIT);
         parts.migration().finished();
+    }
+
+    /**
+     * Waits for the first page of memory: before it QEMU has saved devices and protected memory.
+     */
+    final void awaitFirstPage(Duration limit) throws VmckptException {
+        Prepared parts = prepared();
+        long start = System.nanoTime();
+        while (!parts.memory().beginsWithin(LOOK)) {
+            if (parts.migration().endsWithin(Duration.ZERO)) {
+                parts.migration().awaitCompleted(END_LIMIT);
+            }
+            if (System.nanoTime() - start > limit.toNanos()) {
+                throw new TransportException(
+                        "checkpoint: QEMU began no memory within " + limit.toSeconds() + " s");
+            }
+        }
     }
 
     /** Whether the migration has ended, or else only stands still. */

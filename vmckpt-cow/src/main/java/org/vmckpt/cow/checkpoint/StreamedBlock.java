@@ -42,6 +42,7 @@ final class StreamedBlock implements BlockPages, AutoCloseable {
     private final BatchWriters writers;
     private final BatchWriters.Target sink;
     private final SegmentWriter segment;
+    private final Runnable begun;
     private final BitSet seen = new BitSet();
     private final Map<Long, byte[]> late = new TreeMap<>();
     private @Nullable Batch batch;
@@ -49,11 +50,13 @@ final class StreamedBlock implements BlockPages, AutoCloseable {
     private long zeroCount;
     private long zeroTotal;
 
-    StreamedBlock(RamBlock block, Store store, BatchWriters writers, Progress progress)
+    StreamedBlock(
+            RamBlock block, Store store, BatchWriters writers, Runnable begun, Progress progress)
             throws VmckptException {
         this.block = block;
         this.store = store;
         this.writers = writers;
+        this.begun = begun;
         this.segment = store.newSegment(SegmentKind.MEMORY, PAGE_BYTES, block.sizeBytes());
         this.sink =
                 (pages, count, data) -> {
@@ -98,6 +101,9 @@ final class StreamedBlock implements BlockPages, AutoCloseable {
 
     private boolean isLate(long number) {
         int bit = Math.toIntExact(number);
+        if (seen.isEmpty()) {
+            begun.run();
+        }
         boolean again = seen.get(bit);
         seen.set(bit);
         return again;

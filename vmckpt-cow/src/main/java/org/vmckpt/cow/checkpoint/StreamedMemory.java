@@ -1,11 +1,15 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.core.stream.DeviceStream.RamBlock;
@@ -21,6 +25,7 @@ final class StreamedMemory implements RamPages, AutoCloseable {
     private final List<StreamedBlock> blocks = new ArrayList<>();
     private final AtomicLong storedBytes = new AtomicLong();
     private final long totalBytes;
+    private final CountDownLatch begun = new CountDownLatch(1);
 
     StreamedMemory(
             Store store,
@@ -42,7 +47,8 @@ final class StreamedMemory implements RamPages, AutoCloseable {
         if (backends.stream().noneMatch(backend -> backend.isBlock(block.name()))) {
             return Optional.empty();
         }
-        StreamedBlock opened = new StreamedBlock(block, store, writers, this::advance);
+        StreamedBlock opened =
+                new StreamedBlock(block, store, writers, begun::countDown, this::advance);
         blocks.add(opened);
         return Optional.of(opened);
     }
@@ -52,6 +58,16 @@ final class StreamedMemory implements RamPages, AutoCloseable {
         cancellation.check();
         long done = Math.min(totalBytes, storedBytes.addAndGet(BatchWriters.Batch.BYTES));
         progress.update("store memory", done, totalBytes, "B");
+    }
+
+    /** Whether a page has come, or comes in this time. */
+    boolean beginsWithin(Duration limit) throws RefusedException {
+        try {
+            return begun.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RefusedException("checkpoint: interrupted while the guest was saved", e);
+        }
     }
 
     /** The stream has ended; every page must have come. */
