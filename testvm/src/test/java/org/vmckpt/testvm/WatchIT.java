@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -19,10 +21,15 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
 
 /** {@code vmckpt watch}, as an operator runs it. */
-@Timeout(300)
+@Timeout(600)
 final class WatchIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** Many more by hand: -Dvmckpt.kills=50. */
+    private static final int KILLS = Integer.getInteger("vmckpt.kills", 5);
+
+    private static final long LATEST_KILL_MILLIS = 3000;
 
     @TempDir Path folder;
 
@@ -32,7 +39,7 @@ final class WatchIT {
                         .memory(192 * MIB)
                         .vcpus(2)
                         .disk(TestDisk.qcow2(24 * MIB))
-                        .workload(Workload.flatOut(24 * MIB))
+                        .workload(Workload.flatOut(24 * MIB).stall(4 * MIB, Rate.perSecond(500)))
                         .start();
         guest.awaitBoot();
         guest.console().awaitTick(4, SOON);
@@ -116,6 +123,44 @@ final class WatchIT {
                         guest);
             }
         }
+    }
+
+    @Test
+    void killsAtRandomInstantsHarmNothing() throws Exception {
+        long seed = System.nanoTime();
+        Random random = new Random(seed);
+        List<Long> stallMicros = new ArrayList<>();
+        try (TestGuest guest = start()) {
+            for (int kill = 0; kill < KILLS; kill++) {
+                int before = guest.console().stalls().size();
+                Process watch = watch(guest);
+                Thread.sleep(random.nextLong(LATEST_KILL_MILLIS));
+                watch.destroyForcibly().waitFor();
+                guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 4, SOON);
+                List<ConsoleLine.Stall> stalls = guest.console().stalls();
+                stalls.subList(before, stalls.size())
+                        .forEach(stall -> stallMicros.add(stall.maxNanos() / 1000));
+                assertThat(guest.console().errors()).as("seed %d, kill %d", seed, kill).isZero();
+            }
+            assertThat(guest.console().verify(SOON).errors()).as("seed %d", seed).isZero();
+            Process last = watch(guest, "--count", "2");
+            try (BufferedReader lines = last.inputReader()) {
+                read(lines, Integer.MAX_VALUE);
+            }
+            assertThat(last.waitFor()).as(Files.readString(folder.resolve("errors"))).isZero();
+            try (Store store = Store.open(store())) {
+                restoreAndRun(store, newest(store), guest);
+            }
+        }
+        System.out.printf(
+                "%d kills, seed %d: the guest's longest stalls in us %s%n",
+                KILLS,
+                seed,
+                stallMicros.stream().sorted(Comparator.reverseOrder()).limit(10).toList());
+    }
+
+    private static Manifest newest(Store store) throws Exception {
+        return store.list().stream().max(Comparator.comparing(Manifest::createdAt)).orElseThrow();
     }
 
     @Test
