@@ -61,11 +61,18 @@ final class CaptureState {
                 continue;
             }
             int result = uffd.tryUnregister(region.address, region.sizeBytes());
-            if (result < 0 && result != -Errno.ESRCH && result != -Errno.EINVAL) {
+            if (result < 0 && result != -Errno.EINVAL && !isGone(region, result)) {
                 giveUpDescriptor();
                 return;
             }
         }
+    }
+
+    /** For a process that has ended this call alone says ENOMEM; what that means others tell. */
+    private boolean isGone(CaptureRegion region, int result) {
+        return result == -Errno.ESRCH
+                || (result == -Errno.ENOMEM
+                        && uffd.tryLift(region.address, Slot.PAGE_BYTES) == -Errno.ESRCH);
     }
 
     /**
