@@ -13,7 +13,8 @@ import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 /**
  * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
  * socket, store, the start of a phase's or a moment's name (no name means not to halt), and
- * optionally the engine. Says {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
+ * optionally the engine (uffd). Says {@code at NAME}, {@code done ID} or {@code failed KIND:
+ * MESSAGE}.
  */
 public final class HaltingCheckpointMain {
     private final String haltAt;
@@ -38,10 +39,9 @@ public final class HaltingCheckpointMain {
     }
 
     private static CheckpointRequest request(String[] arguments, Store store) {
-        CheckpointRequest request = CheckpointRequest.of(Path.of(arguments[0]), store);
-        return arguments.length > 3
-                ? request.withEngine(EngineName.valueOf(arguments[3]))
-                : request;
+        EngineName engine =
+                arguments.length > 3 ? EngineName.valueOf(arguments[3]) : EngineName.UFFD;
+        return CheckpointRequest.of(Path.of(arguments[0]), store).withEngine(engine);
     }
 
     private void pass(String point) {

@@ -24,6 +24,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.restore.RestoreReport;
 import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
@@ -110,7 +111,8 @@ final class WatchedGuest implements AutoCloseable {
     }
 
     CheckpointRequest request(Store store) {
-        return CheckpointRequest.of(guest.qmpSocket(), store);
+        // Asked for by name: another engine in its place would hide what is tested.
+        return CheckpointRequest.of(guest.qmpSocket(), store).withEngine(EngineName.UFFD);
     }
 
     CheckpointReport checkpoint(Store store) throws VmckptException {
