@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.Manifest;
 
@@ -25,5 +26,22 @@ public record CheckpointReport(
         List<String> warnings) {
     public CheckpointReport {
         warnings = List.copyOf(warnings);
+    }
+
+    CheckpointReport withWarning(String warning) {
+        List<String> all = new ArrayList<>(warnings);
+        all.add(warning);
+        return new CheckpointReport(
+                manifest,
+                engine,
+                pause,
+                copyWindowMicros,
+                cowFaults,
+                memoryReadBytes,
+                diskReadBytes,
+                storedBytes,
+                durableMillis,
+                foldedOverlays,
+                all);
     }
 }

@@ -41,8 +41,16 @@ public final class CheckpointSeries implements AutoCloseable {
         return new CheckpointSeries(request.withEngine(EngineName.UFFD), name, guest);
     }
 
-    /** Takes the next checkpoint and returns when it is durable. */
+    /**
+     * Takes the next checkpoint and returns when it is durable. One that the guest voids by giving
+     * memory back is taken a few times more, from then on like a first one.
+     */
     public CheckpointReport take(ProgressListener progress, Cancellation cancellation)
+            throws VmckptException {
+        return Attempts.take(() -> attempt(progress, cancellation), progress, cancellation);
+    }
+
+    private CheckpointReport attempt(ProgressListener progress, Cancellation cancellation)
             throws VmckptException {
         boolean done = false;
         try (StoreHold _ = request.store().hold()) {

@@ -13,7 +13,7 @@ public final class CheckpointService {
      * Takes one checkpoint and returns when it is durable.
      *
      * <p>If it fails, nothing of it is visible in the store, the guest runs on, and its disks are
-     * as they were.
+     * as they were. One that the guest voids by giving memory back is taken a few times more.
      */
     public static CheckpointReport checkpoint(CheckpointRequest request, ProgressListener progress)
             throws VmckptException {
@@ -35,8 +35,22 @@ public final class CheckpointService {
             throws VmckptException {
         // Beside the preparation, most of which waits for QEMU.
         Thread.ofPlatform().name("vmckpt-practice").daemon().start(MemoryTracker::practise);
-        try (GuestSession guest = GuestSession.open(request.qmpSocket());
-                StoreHold _ = request.store().hold();
+        try (GuestSession guest = GuestSession.open(request.qmpSocket())) {
+            return Attempts.take(
+                    () -> attempt(guest, request, progress, cancellation, probe),
+                    progress,
+                    cancellation);
+        }
+    }
+
+    private static CheckpointReport attempt(
+            GuestSession guest,
+            CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation,
+            PauseProbe probe)
+            throws VmckptException {
+        try (StoreHold _ = request.store().hold();
                 CheckpointRun run =
                         new CheckpointRun(
                                 guest,

@@ -120,12 +120,23 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public Captured awaitCaptured() throws VmckptException {
+        MemoryCapture capture = prepared().capture();
         try {
-            return captured(prepared().capture().awaitDrained());
+            capture.awaitCopied();
+            awaitDiscards();
+            return captured(capture.awaitDrained());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
         }
+    }
+
+    /**
+     * QEMU may have emptied pages that we read and not have come to the call that tells us so. It
+     * does both under one lock, which it also needs to answer: after its answer we were told.
+     */
+    private void awaitDiscards() throws VmckptException {
+        guest.qmp().execute("query-status");
     }
 
     private static Captured captured(CaptureReport report) {

@@ -37,7 +37,8 @@ record BalloonCheck(QmpClient qmp) implements Check {
                 WHAT,
                 "a balloon "
                         + String.join(", ", found)
-                        + ": a checkpoint during which the guest gives memory back is refused",
+                        + ": a checkpoint during which the guest gives memory back is taken again,"
+                        + " and refused after some attempts",
                 "keep the balloon still during a checkpoint; start the guest with"
                         + " free-page-reporting=off");
     }

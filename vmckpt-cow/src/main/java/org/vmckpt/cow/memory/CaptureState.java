@@ -3,6 +3,7 @@ package org.vmckpt.cow.memory;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.MemoryDiscardedException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
@@ -130,8 +131,8 @@ final class CaptureState {
         }
     }
 
-    private static RefusedException discarded(String what) {
-        return new RefusedException(
+    private static MemoryDiscardedException discarded(String what) {
+        return new MemoryDiscardedException(
                 what
                         + "the guest gave memory back (balloon, free page reporting or unplug)"
                         + " while it was copied, so its content at the checkpoint is not known;"

@@ -16,7 +16,8 @@ public final class MemoryCapture implements AutoCloseable {
     static final long LAST_MESSAGE_MILLIS = 5;
 
     private static final int MAX_WRITERS = 4;
-    // A discard punches its hole before its message comes; so late a message still counts.
+    // A discard punches its hole before its message comes. Who captures a QEMU asks it something
+    // after awaitCopied, to be sure; for others so late a message still counts.
     private static final long DISCARD_GRACE_NANOS = 20_000_000L;
 
     private final MemoryTracker tracker;

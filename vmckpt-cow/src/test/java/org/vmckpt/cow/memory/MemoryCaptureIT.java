@@ -13,6 +13,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.vmckpt.core.MemoryDiscardedException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
@@ -289,7 +290,7 @@ class MemoryCaptureIT {
                 memory.mapping.discard(0, 1 << 20);
                 capture.start();
                 assertThatThrownBy(capture::awaitDrained)
-                        .isInstanceOf(RefusedException.class)
+                        .isInstanceOf(MemoryDiscardedException.class)
                         .hasMessageContaining("gave memory back");
                 memory.awaitProgress();
             }
