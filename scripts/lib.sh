@@ -112,7 +112,7 @@ install_guest_needs() {
 testvm_java() {
     "$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xmx512m --enable-native-access=ALL-UNNAMED \
         --sun-misc-unsafe-memory-access=allow \
-        -cp "$repo/testvm/target/classes:$repo/testvm/target/test-classes:$repo/vmckpt-cli/target/vmckpt/lib/*" \
+        -cp "$repo/testvm/target/classes:$repo/testvm/target/test-classes:$repo/vmckpt-cli/target/vmckpt/lib/*:$repo/testvm/target/lib/*" \
         "$@"
 }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.testvm.TestGuest;
@@ -34,11 +35,12 @@ final class BackgroundSnapshot implements Contender {
             qemu.migrate(sink.uri());
             Instant completed = qemu.completedAt();
             Instant resumed = qemu.resumedAt();
-            sink.awaitEnd();
+            long bytes = sink.awaitEnd();
             return new Measurement(
                     OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
                     OptionalDouble.of(Millis.between(resumed, completed)),
-                    OptionalDouble.empty());
+                    OptionalDouble.empty(),
+                    OptionalLong.of(bytes));
         }
     }
 }

@@ -1,10 +1,12 @@
 package org.vmckpt.testvm.bench;
 
 import java.time.Duration;
+import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.TestDisk;
 import org.vmckpt.testvm.TestGuest;
+import org.vmckpt.testvm.TestGuestException;
 import org.vmckpt.testvm.Workload;
 
 /**
@@ -19,25 +21,33 @@ record GuestKind(long memoryBytes, boolean loaded) {
     private static final long DISK_BYTES = 64 * MIB;
     private static final long STALL_REGION_BYTES = 16 * MIB;
     private static final Rate STALL_RATE = Rate.perSecond(1000);
+    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(10);
     private static final Duration WARM_LIMIT = Duration.ofMinutes(5);
 
     /** Ticks, four a second: what the boot does late is over by then. */
     private static final int WARM_TICKS = 12;
 
     String label() {
-        String size =
-                memoryBytes % GIB == 0 ? memoryBytes / GIB + " GiB" : memoryBytes / MIB + " MiB";
-        return size + (loaded ? " loaded" : " idle");
+        return size(memoryBytes) + (loaded ? " loaded" : " idle");
+    }
+
+    static String size(long bytes) {
+        return bytes % GIB == 0 ? bytes / GIB + " GiB" : bytes / MIB + " MiB";
     }
 
     /** Returns when the guest does what it is to do while it is measured. */
     TestGuest start() {
+        return start(memoryBytes, workload());
+    }
+
+    /** The same guest with another workload; one that fills its region. */
+    static TestGuest start(long memoryBytes, Workload workload) {
         TestGuest guest =
                 TestGuest.builder()
                         .memory(memoryBytes)
                         .disk(TestDisk.raw(DISK_BYTES))
                         .disk(TestDisk.qcow2(DISK_BYTES).asBlockdev())
-                        .workload(workload())
+                        .workload(workload)
                         .start();
         boolean warm = false;
         try {
@@ -58,7 +68,17 @@ record GuestKind(long memoryBytes, boolean loaded) {
         return workload.filled().stall(STALL_REGION_BYTES, STALL_RATE);
     }
 
-    private void awaitWarm(GuestConsole console) {
+    /** A number that was got by damaging the guest is none. */
+    static void requireSound(TestGuest guest, String label) {
+        ConsoleLine.Verdict verdict = guest.console().verify(VERIFY_LIMIT);
+        if (verdict.errors() != 0 || guest.console().errors() != 0) {
+            throw new TestGuestException(
+                    "the guest %s found %d errors in its memory or disks: %s"
+                            .formatted(label, guest.console().errors(), guest.console().faults()));
+        }
+    }
+
+    private static void awaitWarm(GuestConsole console) {
         console.awaitTick(
                 tick -> tick.counter() > WARM_TICKS && tick.memoryPasses() > 0,
                 "a guest that is warm",

@@ -1,6 +1,10 @@
 package org.vmckpt.testvm.bench;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /**
  * What one contender's turn took, in milliseconds; empty is what the contender does not have.
@@ -8,14 +12,33 @@ import java.util.OptionalDouble;
  * @param pause from QEMU's STOP event to its RESUME event
  * @param copyWindow how long memory was still being copied after the guest had gone on
  * @param durable from the stop until everything was on disk
+ * @param savedBytes what was stored, or written where it would be stored
+ * @param pauseParts where the pause went, in milliseconds, in their order
  * @param detail for people who look into a single run
  */
 record Measurement(
-        OptionalDouble pause, OptionalDouble copyWindow, OptionalDouble durable, String detail) {
+        OptionalDouble pause,
+        OptionalDouble copyWindow,
+        OptionalDouble durable,
+        OptionalLong savedBytes,
+        Map<String, Double> pauseParts,
+        String detail) {
     static final Measurement NOTHING =
-            new Measurement(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
+            new Measurement(
+                    OptionalDouble.empty(),
+                    OptionalDouble.empty(),
+                    OptionalDouble.empty(),
+                    OptionalLong.empty());
 
-    Measurement(OptionalDouble pause, OptionalDouble copyWindow, OptionalDouble durable) {
-        this(pause, copyWindow, durable, "");
+    Measurement {
+        pauseParts = Collections.unmodifiableMap(new LinkedHashMap<>(pauseParts));
+    }
+
+    Measurement(
+            OptionalDouble pause,
+            OptionalDouble copyWindow,
+            OptionalDouble durable,
+            OptionalLong savedBytes) {
+        this(pause, copyWindow, durable, savedBytes, Map.of(), "");
     }
 }

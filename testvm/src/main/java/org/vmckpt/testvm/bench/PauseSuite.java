@@ -3,15 +3,12 @@ package org.vmckpt.testvm.bench;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.TestGuest;
-import org.vmckpt.testvm.TestGuestException;
 
 /**
  * What it costs a guest to be saved. One guest of each kind; in every round each contender saves it
@@ -22,7 +19,6 @@ import org.vmckpt.testvm.TestGuestException;
  * the first round there is no hole left that vmckpt could skip.
  */
 final class PauseSuite {
-    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(10);
     private static final List<String> NOTES =
             List.of(
                     "pause: from QEMU's STOP event to its RESUME event.",
@@ -76,7 +72,7 @@ final class PauseSuite {
                     }
                 }
             }
-            requireSound(guest, kind);
+            GuestKind.requireSound(guest, kind.label());
         }
         return samples.rows(kind.label());
     }
@@ -93,20 +89,7 @@ final class PauseSuite {
             throws VmckptException, IOException, InterruptedException {
         StallWatch stalls = StallWatch.start(guest.console());
         Measurement measurement = contender.measure(guest);
-        return new Turn(contender.name(), measurement, stalls.longestMillis());
-    }
-
-    /** A number that was got by damaging the guest is none. */
-    private static void requireSound(TestGuest guest, GuestKind kind) {
-        ConsoleLine.Verdict verdict = guest.console().verify(VERIFY_LIMIT);
-        if (verdict.errors() != 0 || guest.console().errors() != 0) {
-            throw new TestGuestException(
-                    "the guest %s found %d errors in its memory or disks: %s"
-                            .formatted(
-                                    kind.label(),
-                                    guest.console().errors(),
-                                    guest.console().faults()));
-        }
+        return new Turn(contender.name(), measurement, stalls.awaitReport().longestMillis());
     }
 
     /** One contender in one round. */

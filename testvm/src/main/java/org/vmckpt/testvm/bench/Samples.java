@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 
 /** What a guest's rounds have measured so far, and the rows that come of it. */
 final class Samples {
-    private static final String VMCKPT = "vmckpt";
+    static final String VMCKPT = "vmckpt";
 
     private record Quantity(String name, String unit) {}
 
@@ -17,6 +19,15 @@ final class Samples {
         samples.computeIfAbsent(new Quantity(quantity, unit), _ -> new LinkedHashMap<>())
                 .computeIfAbsent(contender, _ -> new ArrayList<>())
                 .add(value);
+    }
+
+    Optional<Distribution> find(String quantity, String contender) {
+        return samples.entrySet().stream()
+                .filter(entry -> entry.getKey().name().equals(quantity))
+                .map(entry -> entry.getValue().get(contender))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .map(Distribution::of);
     }
 
     /** One row for each quantity that vmckpt has. */

@@ -7,8 +7,8 @@ import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.TestGuestException;
 
 /**
- * The longest stall that the guest itself saw between two moments. The guest reports once a second
- * of its own clock, so the seconds that are only partly covered count as a whole.
+ * The stalls that the guest itself saw between two moments. The guest reports once a second of its
+ * own clock, so the seconds that are only partly covered count as a whole.
  */
 final class StallWatch {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -27,7 +27,7 @@ final class StallWatch {
     }
 
     /** Waits for the report of the second that is running now. */
-    double longestMillis() throws InterruptedException {
+    Stalls awaitReport() throws InterruptedException {
         int lastLine = console.stalls().size();
         long deadline = System.nanoTime() + LIMIT.toNanos();
         List<ConsoleLine.Stall> stalls = console.stalls();
@@ -38,10 +38,6 @@ final class StallWatch {
             Thread.sleep(POLL_MILLIS);
             stalls = console.stalls();
         }
-        return stalls.subList(firstLine, lastLine + 1).stream()
-                        .mapToLong(ConsoleLine.Stall::maxNanos)
-                        .max()
-                        .orElseThrow()
-                / 1e6;
+        return Stalls.worstOf(stalls.subList(firstLine, lastLine + 1));
     }
 }

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.testvm.TestGuest;
@@ -35,13 +36,14 @@ final class StopAndMigrate implements Contender {
             long start = System.nanoTime();
             save(qemu, sink.uri());
             Instant resumed = qemu.resumedAt();
-            sink.awaitEnd();
+            long bytes = sink.awaitEnd();
             sink.sync();
             double durableMillis = (System.nanoTime() - start) / 1e6;
             return new Measurement(
                     OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
                     OptionalDouble.empty(),
-                    OptionalDouble.of(durableMillis));
+                    OptionalDouble.of(durableMillis),
+                    OptionalLong.of(bytes));
         } finally {
             Files.deleteIfExists(file);
         }

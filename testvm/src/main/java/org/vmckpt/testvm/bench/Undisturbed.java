@@ -4,11 +4,13 @@ import org.vmckpt.testvm.TestGuest;
 
 /** Leaves the guest alone for a while: shows how long it stalls anyway on this machine. */
 final class Undisturbed implements Contender {
+    static final String NAME = "undisturbed";
+
     private static final long WHILE_MILLIS = 1500;
 
     @Override
     public String name() {
-        return "undisturbed";
+        return NAME;
     }
 
     @Override

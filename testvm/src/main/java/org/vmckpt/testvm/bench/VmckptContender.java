@@ -1,9 +1,13 @@
 package org.vmckpt.testvm.bench;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.StringJoiner;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
@@ -35,7 +39,7 @@ final class VmckptContender implements Contender {
     public Measurement measure(TestGuest guest) throws VmckptException {
         CheckpointReport report =
                 CheckpointService.checkpoint(
-                        CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+                        fullCheckpoint(guest.qmpSocket(), store), ProgressListener.none());
         if (previous.isPresent()) {
             store.remove(previous.get());
         }
@@ -45,20 +49,40 @@ final class VmckptContender implements Contender {
                 OptionalDouble.of(report.pause().totalMicros() / 1000.0),
                 OptionalDouble.of(report.copyWindowMicros() / 1000.0),
                 OptionalDouble.of((double) report.durableMillis()),
+                OptionalLong.of(report.storedBytes()),
+                parts(report.pause()),
                 describe(report));
     }
 
+    /** All of memory, as its peers save it, though an earlier checkpoint is in the store. */
+    static CheckpointRequest fullCheckpoint(Path qmpSocket, Store store) {
+        CheckpointRequest request = CheckpointRequest.of(qmpSocket, store);
+        return new CheckpointRequest(
+                request.qmpSocket(),
+                request.store(),
+                request.name(),
+                request.cowBudgetBytes(),
+                request.drainTimeout(),
+                request.engine(),
+                true);
+    }
+
+    private static Map<String, Double> parts(PauseTimes pause) {
+        Map<String, Double> parts = new LinkedHashMap<>();
+        parts.put("stop", pause.stopMicros() / 1000.0);
+        parts.put("fork", pause.forkMicros() / 1000.0);
+        parts.put("devices", pause.devicesMicros() / 1000.0);
+        parts.put("arm", pause.armMicros() / 1000.0);
+        parts.put("cont", pause.contMicros() / 1000.0);
+        return parts;
+    }
+
     private static String describe(CheckpointReport report) {
-        PauseTimes parts = report.pause();
-        return String.format(
-                Locale.ROOT,
-                "stop %.2f, fork %.2f, devices %.2f, arm %.2f, cont %.2f ms, %d COW faults",
-                parts.stopMicros() / 1000.0,
-                parts.forkMicros() / 1000.0,
-                parts.devicesMicros() / 1000.0,
-                parts.armMicros() / 1000.0,
-                parts.contMicros() / 1000.0,
-                report.cowFaults());
+        StringJoiner text = new StringJoiner(", ");
+        parts(report.pause())
+                .forEach((name, millis) ->
+                        text.add(String.format(Locale.ROOT, "%s %.2f", name, millis)));
+        return text + " ms, " + report.cowFaults() + " COW faults";
     }
 
     @Override

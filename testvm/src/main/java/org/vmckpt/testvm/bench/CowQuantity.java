@@ -1,0 +1,31 @@
+package org.vmckpt.testvm.bench;
+
+/** What {@link CowSuite} measures. */
+enum CowQuantity {
+    PAUSE("pause", "ms"),
+    STALL_P50("stall p50", "us"),
+    STALL_P99("stall p99", "us"),
+    STALL_P999("stall p99.9", "us"),
+    STALL_LONGEST("guest's longest stall", "us"),
+    LOST("guest writes lost", "pages"),
+    WINDOW("copy window", "ms"),
+    DURABLE("time to durable", "ms"),
+    BYTES("bytes saved", "MiB"),
+    DIRTY("pages that changed", "%");
+
+    private final String label;
+    private final String unit;
+
+    CowQuantity(String label, String unit) {
+        this.label = label;
+        this.unit = unit;
+    }
+
+    String label() {
+        return label;
+    }
+
+    String unit() {
+        return unit;
+    }
+}

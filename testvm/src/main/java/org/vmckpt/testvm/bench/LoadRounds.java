@@ -1,0 +1,116 @@
+package org.vmckpt.testvm.bench;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalDouble;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.testvm.TestGuest;
+
+/** The rounds of one guest under one load; the first one warms up and is not counted. */
+final class LoadRounds {
+    private static final long SETTLE_MILLIS = 1000;
+
+    private record Turn(String contender, Measurement measurement, Stalls stalls, WorkDone done) {}
+
+    private final TestGuest guest;
+    private final CowLoad load;
+    private final List<Contender> contenders;
+    private final PrintStream log;
+    private final List<Turn> turns = new ArrayList<>();
+
+    LoadRounds(TestGuest guest, CowLoad load, List<Contender> contenders, PrintStream log) {
+        this.guest = guest;
+        this.load = load;
+        this.contenders = List.copyOf(contenders);
+        this.log = log;
+    }
+
+    void run(String label, int rounds) throws VmckptException, IOException, InterruptedException {
+        load.apply(guest.console());
+        Thread.sleep(SETTLE_MILLIS);
+        for (int round = 0; round <= rounds; round++) {
+            for (Contender contender : contenders) {
+                Turn turn = take(contender);
+                log.printf(
+                        Locale.ROOT,
+                        "%s, round %d/%d: %-24s pause %.2f, window %.2f, durable %.0f, stall p99.9"
+                                + " %.3f, longest %.2f ms, %.0f pages/s; %s%n",
+                        label,
+                        round,
+                        rounds,
+                        turn.contender(),
+                        turn.measurement().pause().orElse(0),
+                        turn.measurement().copyWindow().orElse(0),
+                        turn.measurement().durable().orElse(0),
+                        turn.stalls().p999Millis(),
+                        turn.stalls().longestMillis(),
+                        turn.done().pagesPerSecond(),
+                        turn.measurement().detail());
+                if (round > 0) {
+                    turns.add(turn);
+                }
+            }
+        }
+    }
+
+    private Turn take(Contender contender)
+            throws VmckptException, IOException, InterruptedException {
+        WorkDone before = WorkDone.next(guest.console(), load);
+        StallWatch stalls = StallWatch.start(guest.console());
+        Measurement measurement = contender.measure(guest);
+        WorkDone after = WorkDone.next(guest.console(), load);
+        return new Turn(contender.name(), measurement, stalls.awaitReport(), after.since(before));
+    }
+
+    /** What the guest wrote when nobody saved it: the median of the rounds. */
+    double undisturbedPagesPerSecond() {
+        return Distribution.of(
+                        turns.stream()
+                                .filter(turn -> turn.contender().equals(Undisturbed.NAME))
+                                .map(turn -> turn.done().pagesPerSecond())
+                                .toList())
+                .p50();
+    }
+
+    Samples samples() {
+        double undisturbed = undisturbedPagesPerSecond();
+        Samples samples = new Samples();
+        for (Turn turn : turns) {
+            add(samples, turn, CowQuantity.PAUSE, turn.measurement().pause());
+        }
+        for (Turn turn : turns) {
+            Measurement measured = turn.measurement();
+            measured.pauseParts()
+                    .forEach((part, millis) ->
+                            samples.add("pause, " + part, "ms", turn.contender(), millis));
+            add(samples, turn, CowQuantity.STALL_P50, turn.stalls().p50Millis() * 1000);
+            add(samples, turn, CowQuantity.STALL_P99, turn.stalls().p99Millis() * 1000);
+            add(samples, turn, CowQuantity.STALL_P999, turn.stalls().p999Millis() * 1000);
+            add(samples, turn, CowQuantity.STALL_LONGEST, turn.stalls().longestMillis() * 1000);
+            if (undisturbed >= 1) {
+                add(samples, turn, CowQuantity.LOST, turn.done().pagesLost(undisturbed));
+            }
+            add(samples, turn, CowQuantity.WINDOW, measured.copyWindow());
+            add(samples, turn, CowQuantity.DURABLE, measured.durable());
+            measured.savedBytes()
+                    .ifPresent(bytes -> add(samples, turn, CowQuantity.BYTES, mebibytes(bytes)));
+        }
+        return samples;
+    }
+
+    static double mebibytes(long bytes) {
+        return bytes / (double) (1L << 20);
+    }
+
+    private static void add(
+            Samples samples, Turn turn, CowQuantity quantity, OptionalDouble value) {
+        value.ifPresent(number -> add(samples, turn, quantity, number));
+    }
+
+    private static void add(Samples samples, Turn turn, CowQuantity quantity, double value) {
+        samples.add(quantity.label(), quantity.unit(), turn.contender(), value);
+    }
+}
