@@ -140,6 +140,13 @@ public record Manifest(
             arguments = List.copyOf(arguments);
             hostCpuFlags = List.copyOf(hostCpuFlags);
         }
+
+        /** Two forks of one guest have its UUID both, but not its monitor's socket. */
+        public boolean isSameGuest(GuestDefinition other) {
+            return name.equals(other.name)
+                    && uuid.equals(other.uuid)
+                    && qmpPath.equals(other.qmpPath);
+        }
     }
 
     /** QEMU's migration stream without guest memory: every device, ROM and small RAM block. */

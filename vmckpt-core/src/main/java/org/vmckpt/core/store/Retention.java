@@ -68,13 +68,10 @@ public record Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
         return manifest.createdAt().isBefore(limit);
     }
 
-    /** Two forks of one guest have its UUID both, but not its monitor's socket. */
     private static boolean isSameSeries(Manifest one, Manifest other) {
         return one.series().isPresent()
                 && one.series().equals(other.series())
-                && one.guest().name().equals(other.guest().name())
-                && one.guest().uuid().equals(other.guest().uuid())
-                && one.guest().qmpPath().equals(other.guest().qmpPath());
+                && one.guest().isSameGuest(other.guest());
     }
 
     /**

@@ -1,11 +1,13 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.StoreHold;
+import org.vmckpt.cow.memory.RamRegion;
 
 /**
  * Checkpoints of one guest, one after another. Memory stays protected in between, so each one arms,
@@ -54,9 +56,10 @@ public final class CheckpointSeries implements AutoCloseable {
             throws VmckptException {
         boolean done = false;
         try (StoreHold _ = request.store().hold()) {
-            dropStaleMemory();
+            List<RamRegion> regions = TrackedMemory.inspect(guest.pid(), guest.qmp());
+            dropStaleMemory(regions);
             if (memory == null) {
-                memory = TrackedMemory.attach(guest, request);
+                memory = TrackedMemory.attach(guest, request, regions);
             }
             if (standing == null) {
                 standing = new Standing(guest);
@@ -84,11 +87,11 @@ public final class CheckpointSeries implements AutoCloseable {
     }
 
     /** Memory may have been plugged, and the checkpoint that the next one builds on removed. */
-    private void dropStaleMemory() throws VmckptException {
+    private void dropStaleMemory(List<RamRegion> regions) throws VmckptException {
         if (memory == null) {
             return;
         }
-        boolean same = memory.regions().equals(TrackedMemory.inspect(guest.pid(), guest.qmp()));
+        boolean same = memory.regions().equals(regions);
         boolean there = since.isPresent() && Lineage.isThere(request.store(), since.get());
         if (!same || !there) {
             dropMemory();

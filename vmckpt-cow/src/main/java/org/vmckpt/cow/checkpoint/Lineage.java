@@ -33,20 +33,14 @@ record Lineage(
             return MemoryParent.NONE;
         }
         return store.list().stream()
-                .filter(manifest -> isOf(manifest.guest(), guest))
+                // A wrong guess costs time and nothing else: every page is compared.
+                .filter(manifest -> manifest.guest().isSameGuest(guest))
                 .max(Comparator.comparing(Manifest::createdAt))
                 .map(Manifest::memory)
                 .filter(blocks ->
                         blocks.stream().allMatch(block -> block.layers().size() < LONGEST_CHAIN))
                 .map(blocks -> new MemoryParent(blocks, false))
                 .orElse(MemoryParent.NONE);
-    }
-
-    /** A wrong guess costs time and nothing else: every page is compared. */
-    private static boolean isOf(GuestDefinition one, GuestDefinition other) {
-        return one.name().equals(other.name())
-                && one.uuid().equals(other.uuid())
-                && one.qmpPath().equals(other.qmpPath());
     }
 
     /**

@@ -7,7 +7,7 @@ package org.vmckpt.cow.checkpoint;
  * @param totalMicros from QEMU's STOP event to its RESUME event; 0 if the guest was stopped already
  * @param stopMicros until the vCPUs stood and pending disk requests were done
  * @param forkMicros until all disks had their overlay
- * @param devicesMicros until the device state was received
+ * @param devicesMicros until QEMU had written the device state
  * @param armMicros until all memory was protected
  * @param contMicros until QEMU had answered {@code cont}
  */

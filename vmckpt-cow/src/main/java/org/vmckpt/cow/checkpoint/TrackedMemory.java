@@ -12,10 +12,14 @@ import org.vmckpt.cow.memory.UffdAttachment;
 record TrackedMemory(List<RamRegion> regions, UffdAttachment attachment, MemoryTracker tracker)
         implements AutoCloseable {
 
-    /** Begins to track; at first all of memory counts as written. */
-    static TrackedMemory attach(GuestSession guest, CheckpointRequest request)
+    /**
+     * Begins to track; at first all of memory counts as written.
+     *
+     * @param regions from {@link #inspect}, just now
+     */
+    static TrackedMemory attach(
+            GuestSession guest, CheckpointRequest request, List<RamRegion> regions)
             throws VmckptException {
-        List<RamRegion> regions = inspect(guest.pid(), guest.qmp());
         long guestBytes = regions.stream().mapToLong(RamRegion::sizeBytes).sum();
         long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
         UffdAttachment attachment = UffdAttachment.attach(guest.pid(), regions);

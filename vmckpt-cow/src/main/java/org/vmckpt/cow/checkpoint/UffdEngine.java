@@ -52,7 +52,7 @@ final class UffdEngine implements CaptureEngine {
         this.memory = memory;
     }
 
-    /** Looks at the guest's memory, and refuses what cannot be captured. */
+    /** Looks at memory that is not tracked yet, and refuses what cannot be captured. */
     static UffdEngine inspect(
             GuestSession guest,
             CheckpointRequest request,
@@ -60,7 +60,10 @@ final class UffdEngine implements CaptureEngine {
             Cancellation cancellation,
             Lineage lineage)
             throws VmckptException {
-        List<RamRegion> memory = TrackedMemory.inspect(guest.pid(), guest.qmp());
+        List<RamRegion> memory =
+                lineage.tracked().isPresent()
+                        ? lineage.tracked().get().regions()
+                        : TrackedMemory.inspect(guest.pid(), guest.qmp());
         return new UffdEngine(guest, request, progress, cancellation, lineage, memory);
     }
 
@@ -78,7 +81,9 @@ final class UffdEngine implements CaptureEngine {
         if (lineage.tracked().isPresent()) {
             return lineage.tracked().get().tracker().captureAndTrack(writers);
         }
-        return own(TrackedMemory.attach(guest, request)).tracker().captureAndRelease(writers);
+        return own(TrackedMemory.attach(guest, request, memory))
+                .tracker()
+                .captureAndRelease(writers);
     }
 
     private <T extends AutoCloseable> T own(T resource) {
