@@ -1,6 +1,9 @@
 package org.vmckpt.cow.disk;
 
 import java.nio.ByteBuffer;
+import java.nio.LongBuffer;
+import org.vmckpt.core.CorruptException;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
@@ -8,35 +11,105 @@ import org.vmckpt.core.VmckptException;
  * The VM state in the one internal snapshot of a qcow2 file. QEMU puts it where the disk would go
  * on past its end, in the snapshot's own first-level table (QEMU's docs/interop/qcow2.txt,
  * "Snapshots").
+ *
+ * <p>The state itself has no checksum. All that leads to it is checked as far as the format allows:
+ * every size that the file has twice, and that no cluster serves two ends.
  */
 final class Qcow2VmState {
     private static final long OFFSET_MASK = 0x00ff_ffff_ffff_fe00L;
+
+    /** Says that nothing else refers to a cluster; QEMU lets it grow stale in a snapshot. */
+    private static final long COPIED_FLAG = 1L << 63;
+
+    private static final int HEADER_BYTES = 72;
+    private static final int L1_ENTRIES_AT = 36;
+    private static final int L1_AT = 40;
+    private static final int REFCOUNT_TABLE_AT = 48;
+    private static final int REFCOUNT_TABLE_CLUSTERS_AT = 56;
     private static final int SNAPSHOT_COUNT_AT = 60;
     private static final int SNAPSHOTS_AT = 64;
-    private static final int HEADER_BYTES = 72;
-    private static final int ENTRY_BYTES = 48;
-    private static final int SMALLEST_EXTRA_BYTES = 8;
+
+    /** Of one snapshot, up to the virtual size: QEMU has written that since 1.1. */
+    private static final int SNAPSHOT_BYTES = 56;
+
+    private static final int SHORT_STATE_SIZE_AT = 32;
+    private static final int EXTRA_SIZE_AT = 36;
+    private static final int STATE_SIZE_AT = 40;
+    private static final int VIRTUAL_SIZE_AT = 48;
+    private static final int SMALLEST_EXTRA_BYTES = 16;
 
     private final ImageFile file;
     private final Qcow2Header header;
+    private final ClusterUse use;
 
     private Qcow2VmState(ImageFile file, Qcow2Header header) {
         this.file = file;
         this.header = header;
+        this.use = new ClusterUse(file, header.clusterSizeBytes());
     }
 
+    /**
+     * The whole state.
+     *
+     * @param limitBytes more than that is refused
+     */
     static byte[] read(ImageFile file, int limitBytes) throws VmckptException {
         return new Qcow2VmState(file, Qcow2Header.read(file)).read(limitBytes);
     }
 
     private byte[] read(int limitBytes) throws VmckptException {
         ByteBuffer start = bytesAt(0, HEADER_BYTES);
-        expect(start.getInt(SNAPSHOT_COUNT_AT) == 1, "one snapshot", start.getInt(60) + " of them");
-        ByteBuffer snapshot = bytesAt(start.getLong(SNAPSHOTS_AT), ENTRY_BYTES);
-        int extraBytes = snapshot.getInt(36);
-        expect(extraBytes >= SMALLEST_EXTRA_BYTES, "the state's size", extraBytes + " bytes");
-        long size = snapshot.getLong(40);
-        expect(size >= 0, "a state's size", size);
+        claimHeader(start);
+        int count = start.getInt(SNAPSHOT_COUNT_AT);
+        expect(count == 1, "one snapshot", count);
+        long at = start.getLong(SNAPSHOTS_AT);
+        use.claim(at, SNAPSHOT_BYTES, "a snapshot table");
+        ByteBuffer snapshot = bytesAt(at, SNAPSHOT_BYTES);
+        ByteBuffer state = ByteBuffer.allocate(checkedSize(snapshot, limitBytes));
+        readState(snapshot.getLong(0), snapshot.getInt(8), state);
+        return state.array();
+    }
+
+    /** What the header refers to, besides the snapshot. */
+    private void claimHeader(ByteBuffer start) throws VmckptException {
+        use.claim(0, HEADER_BYTES, "a header");
+        claimTable(start.getLong(L1_AT), unsigned(start, L1_ENTRIES_AT), "first-level");
+        long refcountBytes =
+                unsigned(start, REFCOUNT_TABLE_CLUSTERS_AT) * header.clusterSizeBytes();
+        claimTable(start.getLong(REFCOUNT_TABLE_AT), refcountBytes / Long.BYTES, "refcount");
+    }
+
+    /** A table, and one cluster for each of its entries that is in use. */
+    private void claimTable(long at, long entryCount, String what) throws VmckptException {
+        use.claim(at, entryCount * Long.BYTES, "a " + what + " table");
+        LongBuffer entries = entriesAt(at, Math.toIntExact(entryCount));
+        while (entries.hasRemaining()) {
+            long entry = entries.get();
+            if (entry != 0) {
+                long cluster = offsetIn(entry);
+                use.claim(cluster, header.clusterSizeBytes(), "what a " + what + " entry names");
+            }
+        }
+    }
+
+    private int checkedSize(ByteBuffer snapshot, int limitBytes) throws VmckptException {
+        int extraBytes = snapshot.getInt(EXTRA_SIZE_AT);
+        expect(
+                extraBytes >= SMALLEST_EXTRA_BYTES,
+                "a snapshot with the sizes of state and disk",
+                extraBytes + " bytes for them");
+        long disk = snapshot.getLong(VIRTUAL_SIZE_AT);
+        expect(
+                disk == header.virtualSizeBytes(),
+                "a snapshot of a disk of " + header.virtualSizeBytes() + " bytes",
+                disk);
+        long size = snapshot.getLong(STATE_SIZE_AT);
+        long shortSize = unsigned(snapshot, SHORT_STATE_SIZE_AT);
+        expect(
+                shortSize == (size >>> Integer.SIZE == 0 ? size : 0),
+                "one size of the state",
+                size + " and " + shortSize);
+        expect(size > 0 && size <= file.sizeBytes(), "a state that fits into the file", size);
         if (size > limitBytes) {
             throw new UnsupportedException(
                     "checkpoint: the device state is "
@@ -45,43 +118,60 @@ final class Qcow2VmState {
                             + limitBytes
                             + ": the guest has more RAM outside its shared memory backends");
         }
-        ByteBuffer state = ByteBuffer.allocate((int) size);
-        readState(snapshot.getLong(0), snapshot.getInt(8), state);
-        return state.array();
+        return (int) size;
     }
 
-    private void readState(long l1Offset, int l1Entries, ByteBuffer state) throws VmckptException {
-        int tables = Math.ceilDiv(state.remaining(), (int) Math.min(span(), 1 << 30));
+    private void readState(long l1At, int l1Entries, ByteBuffer state) throws VmckptException {
         int first = header.l1EntryCount();
-        expect(first + tables <= l1Entries, "tables for the state", l1Entries + " entries");
-        for (int i = 0; i < tables; i++) {
-            long l1Entry = bytesAt(l1Offset + 8L * (first + i), 8).getLong(0);
-            ByteBuffer l2 = bytesAt(l1Entry & OFFSET_MASK, header.clusterSizeBytes());
-            for (int j = 0; j < header.l2EntryCount() && state.hasRemaining(); j++) {
-                long cluster = l2.getLong(8 * j) & OFFSET_MASK;
-                expect(cluster != 0, "a cluster of the state", "none");
-                int count = Math.min(header.clusterSizeBytes(), state.remaining());
-                file.read(cluster, state.slice(state.position(), count));
-                state.position(state.position() + count);
-            }
+        int tables = Math.toIntExact(Math.ceilDiv(state.remaining(), header.l2SpanBytes()));
+        expect(
+                l1Entries >= first + tables,
+                first + tables + " first-level entries of the snapshot",
+                l1Entries);
+        use.claim(l1At, (long) l1Entries * Long.BYTES, "the snapshot's first-level table");
+        LongBuffer l1 = entriesAt(l1At + (long) first * Long.BYTES, tables);
+        while (state.hasRemaining()) {
+            long table = offsetIn(l1.get());
+            use.claim(table, header.clusterSizeBytes(), "a second-level table of the snapshot");
+            readClusters(entriesAt(table, header.l2EntryCount()), state);
         }
     }
 
-    private long span() {
-        return header.l2SpanBytes();
+    private void readClusters(LongBuffer l2, ByteBuffer state) throws VmckptException {
+        while (l2.hasRemaining() && state.hasRemaining()) {
+            int count = Math.min(header.clusterSizeBytes(), state.remaining());
+            long cluster = offsetIn(l2.get());
+            use.claim(cluster, count, "the guest's state");
+            file.read(cluster, state.slice(state.position(), count));
+            state.position(state.position() + count);
+        }
     }
 
-    private ByteBuffer bytesAt(long offset, int count) throws VmckptException {
+    /** No entry is empty, compressed or all zeros: QEMU writes the state from start to end. */
+    private long offsetIn(long entry) throws CorruptException {
         expect(
-                offset >= 0 && offset <= file.sizeBytes() - count,
-                count + " bytes of metadata inside the file",
-                "offset " + offset);
+                (entry & ~(OFFSET_MASK | COPIED_FLAG)) == 0,
+                "an entry that leads to a cluster",
+                "0x" + Long.toHexString(entry));
+        return entry & OFFSET_MASK;
+    }
+
+    private LongBuffer entriesAt(long offset, int count) throws StorageException {
+        return bytesAt(offset, count * Long.BYTES).asLongBuffer();
+    }
+
+    /** Call it for bytes whose clusters are claimed: those lie inside the file. */
+    private ByteBuffer bytesAt(long offset, int count) throws StorageException {
         ByteBuffer bytes = ByteBuffer.allocate(count);
         file.read(offset, bytes);
-        return bytes;
+        return bytes.flip();
     }
 
-    private void expect(boolean condition, String expected, Object found) throws VmckptException {
+    private static long unsigned(ByteBuffer bytes, int at) {
+        return Integer.toUnsignedLong(bytes.getInt(at));
+    }
+
+    private void expect(boolean condition, String expected, Object found) throws CorruptException {
         if (!condition) {
             throw Qcow2Header.corrupt(file, expected, found);
         }
