@@ -13,7 +13,6 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Json;
-import org.vmckpt.core.Manifest;
 import org.vmckpt.core.MemoryDiscardedException;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
@@ -24,7 +23,6 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
-import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryTracker;
 import org.vmckpt.cow.memory.RamRegion;
 
@@ -127,25 +125,14 @@ final class BalloonIT {
                 assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
                 assertThat(report.warnings()).anyMatch(it -> it.contains("gave memory back"));
                 assertThat(store.list()).hasSize(round + 1);
-                restoreAndRun(store, report.manifest(), guest);
+                RestoredGuest.requireRestores(
+                        store, report.manifest(), guest, folder.resolve("restored-" + round));
                 awaitMemory(qmp, SMALL_BYTES);
                 setMemory(qmp, MEMORY_BYTES);
                 awaitMemory(qmp, MEMORY_BYTES);
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
             assertThat(overlays(guest)).isEqualTo(1);
-        }
-    }
-
-    private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
-            throws Exception {
-        Path home = folder.resolve("restored-" + manifest.id());
-        try (RestoredGuest restored =
-                RestoredGuest.restore(store, manifest, original.folder(), home, false)) {
-            long counter = restored.console().awaitAnyTick(SOON).counter();
-            restored.console().awaitTick(counter + 1, SOON);
-            assertThat(restored.console().verify(SOON).errors()).isZero();
-            restored.quit();
         }
     }
 
@@ -218,8 +205,8 @@ final class BalloonIT {
     private static void requireLiveMemory(
             CheckpointSeries series, Store store, TestGuest guest, QmpClient qmp) throws Exception {
         qmp.execute("stop");
-        RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
-        EndToEndIT.requireEqualMemory(store, take(series).manifest(), region);
+        RamRegion region = StoredMemory.region(guest, qmp);
+        StoredMemory.requireEqual(store, take(series).manifest(), region);
         qmp.execute("cont");
         guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
     }

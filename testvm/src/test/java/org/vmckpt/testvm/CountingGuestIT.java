@@ -122,7 +122,7 @@ final class CountingGuestIT {
             throws Exception {
         Path home = folder.resolve(name);
         try (RestoredGuest restored =
-                RestoredGuest.restore(store, manifest, original.folder(), home, false)) {
+                RestoredGuest.restore(store, manifest, original.folder(), home)) {
             CountingLog log = new CountingLog(restored.console());
             long next = log.awaitPassAfter(0, QUICK);
             assertThat(next).isBetween(pass, pass + CountingLog.STEP);

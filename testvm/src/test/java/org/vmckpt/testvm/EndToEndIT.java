@@ -4,12 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -18,18 +15,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.DiskState;
-import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.qmp.QmpClient;
-import org.vmckpt.core.store.LayeredReader;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.ReleaseService;
 import org.vmckpt.cow.disk.DiskMaterializer;
-import org.vmckpt.cow.memory.GuestMemory;
-import org.vmckpt.cow.memory.RamRegion;
 
 /** A guest is checkpointed while it works, and comes back; its own workload is the judge. */
 final class EndToEndIT {
@@ -95,14 +88,9 @@ final class EndToEndIT {
             throws Exception {
         Path home = folder.resolve("restored-" + round);
         try (RestoredGuest restored =
-                RestoredGuest.restore(store, manifest, original.folder(), home, false)) {
-            ConsoleLine.Tick first = restored.console().awaitAnyTick(SOON);
-            assertThat(first.nonce()).isEqualTo(nonce);
-            assertThat(first.counter()).isLessThanOrEqualTo(counterLimit + 8);
-            restored.console().awaitTick(first.counter() + 1, SOON);
-            ConsoleLine.Verdict verdict = restored.console().verify(SOON);
-            assertThat(verdict.errors()).as("round %d", round).isZero();
-            assertThat(restored.console().faults()).as("round %d", round).isEmpty();
+                RestoredGuest.restore(store, manifest, original.folder(), home)) {
+            assertThat(restored.requireGoesOn(nonce).counter())
+                    .isLessThanOrEqualTo(counterLimit + 8);
             restored.quit();
         }
         requireCleanImages(home.resolve("disks"));
@@ -124,7 +112,7 @@ final class EndToEndIT {
             assertThat(memoryBlocks(guest))
                     .as("the guest's memory did not grow")
                     .isEqualTo(blocksBefore);
-            requireEqualMemory(store, manifest, guest);
+            StoredMemory.requireEqual(store, manifest, guest);
             requireEqualDisks(store, manifest);
             goOn(guest);
             guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 4, SOON);
@@ -146,45 +134,19 @@ final class EndToEndIT {
         }
     }
 
-    private static RamRegion region(TestGuest guest) throws Exception {
-        try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
-            List<RamRegion> regions = GuestMemory.inspect(guest.pid(), qmp);
-            assertThat(regions).hasSize(1);
-            return regions.getFirst();
-        }
-    }
-
     /** Allocated 512-byte blocks of the memory file. */
     private static long memoryBlocks(TestGuest guest) throws Exception {
         Process stat =
-                new ProcessBuilder("stat", "-L", "-c", "%b", region(guest).mapFile().toString())
+                new ProcessBuilder(
+                                "stat",
+                                "-L",
+                                "-c",
+                                "%b",
+                                StoredMemory.region(guest).mapFile().toString())
                         .start();
         return Long.parseLong(
                 new String(stat.getInputStream().readAllBytes(), StandardCharsets.US_ASCII)
                         .strip());
-    }
-
-    private static void requireEqualMemory(Store store, Manifest manifest, TestGuest guest)
-            throws Exception {
-        requireEqualMemory(store, manifest, region(guest));
-    }
-
-    static void requireEqualMemory(Store store, Manifest manifest, RamRegion region)
-            throws Exception {
-        MemoryBlock block = manifest.memory().getFirst();
-        assertThat(block.sizeBytes()).isEqualTo(region.sizeBytes());
-        ByteBuffer live = ByteBuffer.allocate(region.pageSizeBytes());
-        ByteBuffer stored = ByteBuffer.allocate(region.pageSizeBytes());
-        try (FileChannel memory = FileChannel.open(region.mapFile(), StandardOpenOption.READ);
-                LayeredReader reader = store.openLayers(block.layers())) {
-            for (long page = 0; page < region.pageCount(); page++) {
-                live.clear();
-                memory.read(live, region.fileOffset() + page * region.pageSizeBytes());
-                stored.clear();
-                reader.read(page, stored);
-                assertThat(stored.flip()).as("page %d", page).isEqualTo(live.flip());
-            }
-        }
     }
 
     private void requireEqualDisks(Store store, Manifest manifest) throws Exception {
@@ -215,23 +177,12 @@ final class EndToEndIT {
             Manifest manifest = checkpoint(guest, store).manifest();
             try (RestoredGuest first =
                             RestoredGuest.restore(
-                                    store,
-                                    manifest,
-                                    guest.folder(),
-                                    folder.resolve("first"),
-                                    false);
+                                    store, manifest, guest.folder(), folder.resolve("first"));
                     RestoredGuest second =
                             RestoredGuest.restore(
-                                    store,
-                                    manifest,
-                                    guest.folder(),
-                                    folder.resolve("second"),
-                                    false)) {
-                for (RestoredGuest restored : List.of(first, second)) {
-                    ConsoleLine.Tick tick = restored.console().awaitAnyTick(SOON);
-                    assertThat(tick.nonce()).isEqualTo(boot.nonce());
-                    assertThat(restored.console().verify(SOON).errors()).isZero();
-                }
+                                    store, manifest, guest.folder(), folder.resolve("second"))) {
+                first.requireGoesOn(boot.nonce());
+                second.requireGoesOn(boot.nonce());
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
@@ -245,7 +196,7 @@ final class EndToEndIT {
             Manifest manifest = checkpoint(guest, store).manifest();
             Path home = folder.resolve("child");
             try (RestoredGuest child =
-                    RestoredGuest.restore(store, manifest, guest.folder(), home, false)) {
+                    RestoredGuest.restore(store, manifest, guest.folder(), home)) {
                 child.console().awaitAnyTick(SOON);
                 Manifest again =
                         CheckpointService.checkpoint(
@@ -253,13 +204,10 @@ final class EndToEndIT {
                                         ProgressListener.none())
                                 .manifest();
                 try (RestoredGuest grandchild =
-                        RestoredGuest.restore(
-                                store, again, home, folder.resolve("grandchild"), false)) {
-                    assertThat(grandchild.console().awaitAnyTick(SOON).nonce())
-                            .isEqualTo(boot.nonce());
-                    assertThat(grandchild.console().verify(SOON).errors()).isZero();
+                        RestoredGuest.restore(store, again, home, folder.resolve("grandchild"))) {
+                    grandchild.requireGoesOn(boot.nonce());
                 }
-                assertThat(child.console().verify(SOON).errors()).isZero();
+                child.requireGoesOn(boot.nonce());
             }
         }
     }
@@ -270,7 +218,7 @@ final class EndToEndIT {
                         twoDisks().machine("q35").workload(Workload.flatOut(16 * MIB)).start();
                 Store here = Store.openOrCreate(folder.resolve("here"));
                 Store there = Store.openOrCreate(folder.resolve("there"))) {
-            ConsoleLine.Boot boot = guest.awaitBoot();
+            guest.awaitBoot();
             checkpoint(guest, here);
             Manifest manifest = checkpoint(guest, here).manifest();
             Path stream = folder.resolve("stream");
@@ -282,12 +230,7 @@ final class EndToEndIT {
                 imported = there.importFrom(in, ProgressListener.none());
             }
             assertThat(imported).isEqualTo(manifest);
-            try (RestoredGuest restored =
-                    RestoredGuest.restore(
-                            there, imported, guest.folder(), folder.resolve("restored"), false)) {
-                assertThat(restored.console().awaitAnyTick(SOON).nonce()).isEqualTo(boot.nonce());
-                assertThat(restored.console().verify(SOON).errors()).isZero();
-            }
+            RestoredGuest.requireRestores(there, imported, guest, folder.resolve("restored"));
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }
@@ -307,12 +250,7 @@ final class EndToEndIT {
             requireCleanImages(guest.folder());
             goOn(guest);
             Manifest manifest = checkpoint(guest, store).manifest();
-            try (RestoredGuest restored =
-                    RestoredGuest.restore(
-                            store, manifest, guest.folder(), folder.resolve("restored"), false)) {
-                restored.console().awaitAnyTick(SOON);
-                assertThat(restored.console().verify(SOON).errors()).isZero();
-            }
+            RestoredGuest.requireRestores(store, manifest, guest, folder.resolve("restored"));
         }
     }
 

@@ -93,14 +93,7 @@ final class GuestMatrixIT {
                                     ProgressListener.none())
                             .manifest();
             assertThat(manifest.memory()).hasSize(kind.numaNodes());
-            try (RestoredGuest restored =
-                    RestoredGuest.restore(
-                            store, manifest, guest.folder(), folder.resolve("restored"), false)) {
-                ConsoleLine.Tick first = restored.console().awaitAnyTick(SOON);
-                assertThat(first.nonce()).isEqualTo(boot.nonce());
-                restored.console().awaitTick(first.counter() + 1, SOON);
-                assertThat(restored.console().verify(SOON).errors()).isZero();
-            }
+            RestoredGuest.requireRestores(store, manifest, guest, folder.resolve("restored"));
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }

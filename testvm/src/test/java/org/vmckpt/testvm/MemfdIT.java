@@ -33,7 +33,7 @@ final class MemfdIT {
                                 .workload(Workload.flatOut(8 * MIB))
                                 .start();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
-            ConsoleLine.Boot boot = guest.awaitBoot();
+            guest.awaitBoot();
             boolean refused = version(guest).isAtLeast(8, 1);
             CheckpointRequest any = CheckpointRequest.of(guest.qmpSocket(), store);
             if (refused) {
@@ -45,16 +45,8 @@ final class MemfdIT {
             }
             CheckpointReport report = CheckpointService.checkpoint(any, ProgressListener.none());
             assertThat(report.engine().chosen() == EngineName.UFFD).isEqualTo(!refused);
-            try (RestoredGuest restored =
-                    RestoredGuest.restore(
-                            store,
-                            report.manifest(),
-                            guest.folder(),
-                            folder.resolve("restored"),
-                            false)) {
-                assertThat(restored.console().awaitAnyTick(SOON).nonce()).isEqualTo(boot.nonce());
-                assertThat(restored.console().verify(SOON).errors()).isZero();
-            }
+            RestoredGuest.requireRestores(
+                    store, report.manifest(), guest, folder.resolve("restored"));
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }

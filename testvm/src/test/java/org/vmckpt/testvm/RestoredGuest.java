@@ -1,5 +1,7 @@
 package org.vmckpt.testvm;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,7 +18,12 @@ import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
 
 /** A test guest that came out of a checkpoint, with files of its own in one folder. */
-final class RestoredGuest implements AutoCloseable {
+public final class RestoredGuest implements AutoCloseable {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** A guest says something four times a second, and we do not look at once. */
+    private static final int MOST_TICKS_UNREAD = 8;
+
     private final RestoreReport report;
     private final GuestConsole console;
 
@@ -26,7 +33,17 @@ final class RestoredGuest implements AutoCloseable {
     }
 
     /** Restores with everything that the original had in its folder moved to {@code folder}. */
-    static RestoredGuest restore(
+    public static RestoredGuest restore(Store store, Manifest manifest, Path original, Path folder)
+            throws VmckptException, IOException {
+        return restore(store, manifest, original, folder, false);
+    }
+
+    static RestoredGuest restorePaused(Store store, Manifest manifest, Path original, Path folder)
+            throws VmckptException, IOException {
+        return restore(store, manifest, original, folder, true);
+    }
+
+    private static RestoredGuest restore(
             Store store, Manifest manifest, Path original, Path folder, boolean paused)
             throws VmckptException, IOException {
         Files.createDirectories(folder);
@@ -44,6 +61,33 @@ final class RestoredGuest implements AutoCloseable {
                 new GuestConsole(folder.resolve("console.log"), folder.resolve("command.sock")));
     }
 
+    /** Restores beside the original, lets the copy judge itself, and ends it. */
+    public static void requireRestores(
+            Store store, Manifest manifest, TestGuest original, Path folder)
+            throws VmckptException, IOException {
+        ConsoleLine.Tick now = original.console().awaitAnyTick(SOON);
+        try (RestoredGuest restored = restore(store, manifest, original.folder(), folder)) {
+            ConsoleLine.Tick first = restored.requireGoesOn(now.nonce());
+            assertThat(first.counter()).isLessThanOrEqualTo(now.counter() + MOST_TICKS_UNREAD);
+            restored.quit();
+        }
+    }
+
+    /**
+     * It is the guest that was saved, it works, and finds every page and block as it should be.
+     *
+     * @param nonce of the original's boot
+     * @return the first that it said
+     */
+    public ConsoleLine.Tick requireGoesOn(String nonce) {
+        ConsoleLine.Tick first = console.awaitAnyTick(SOON);
+        assertThat(first.nonce()).isEqualTo(nonce);
+        console.awaitTick(first.counter() + 1, SOON);
+        assertThat(console.verify(SOON).errors()).isZero();
+        assertThat(console.faults()).isEmpty();
+        return first;
+    }
+
     RestoreReport report() {
         return report;
     }
@@ -55,7 +99,7 @@ final class RestoredGuest implements AutoCloseable {
     /** Ends QEMU as an operator would, so that its images are closed properly. */
     void quit() throws VmckptException {
         Optional<ProcessHandle> qemu = ProcessHandle.of(report.pid());
-        try (QmpClient qmp = QmpClient.connect(report.qmpPath(), Duration.ofSeconds(30))) {
+        try (QmpClient qmp = QmpClient.connect(report.qmpPath(), SOON)) {
             qmp.execute("quit");
         }
         qemu.ifPresent(process -> process.onExit().join());

@@ -21,7 +21,6 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
-import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.RamRegion;
 
 /** Checkpoints that hold only what changed, while the guest works. */
@@ -86,17 +85,8 @@ final class SeriesIT {
 
     private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
             throws Exception {
-        try (RestoredGuest restored =
-                RestoredGuest.restore(
-                        store,
-                        manifest,
-                        original.folder(),
-                        folder.resolve("restored-" + manifest.id()),
-                        false)) {
-            restored.console().awaitAnyTick(SOON);
-            assertThat(restored.console().verify(SOON).errors()).isZero();
-            restored.quit();
-        }
+        RestoredGuest.requireRestores(
+                store, manifest, original, folder.resolve("restored-" + manifest.id()));
     }
 
     @Test
@@ -111,12 +101,12 @@ final class SeriesIT {
                 take(series);
                 take(series);
                 qmp.execute("stop");
-                RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
-                EndToEndIT.requireEqualMemory(store, take(series).manifest(), region);
+                RamRegion region = StoredMemory.region(guest, qmp);
+                StoredMemory.requireEqual(store, take(series).manifest(), region);
                 // Nothing ran since: the same layers are the same memory.
                 Manifest again = take(series).manifest();
                 assertThat(again.statistics().get("pagesWanted")).isZero();
-                EndToEndIT.requireEqualMemory(store, again, region);
+                StoredMemory.requireEqual(store, again, region);
                 qmp.execute("cont");
                 guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
             }
@@ -143,8 +133,8 @@ final class SeriesIT {
             }
             Manifest last = CheckpointService.checkpoint(request, none()).manifest();
             try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
-                RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
-                EndToEndIT.requireEqualMemory(store, last, region);
+                RamRegion region = StoredMemory.region(guest, qmp);
+                StoredMemory.requireEqual(store, last, region);
                 qmp.execute("cont");
             }
             restoreAndRun(store, CheckpointService.checkpoint(request, none()).manifest(), guest);
@@ -184,8 +174,8 @@ final class SeriesIT {
             store.remove(take(series).manifest().id());
             take(series);
             qmp.execute("stop");
-            RamRegion region = GuestMemory.inspect(guest.pid(), qmp).getFirst();
-            EndToEndIT.requireEqualMemory(store, take(series).manifest(), region);
+            RamRegion region = StoredMemory.region(guest, qmp);
+            StoredMemory.requireEqual(store, take(series).manifest(), region);
             qmp.execute("cont");
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }

@@ -181,16 +181,7 @@ final class WatchIT {
 
     private void restoreAndRun(Store store, Manifest manifest, TestGuest original)
             throws Exception {
-        try (RestoredGuest restored =
-                RestoredGuest.restore(
-                        store,
-                        manifest,
-                        original.folder(),
-                        folder.resolve("restored-" + manifest.id()),
-                        false)) {
-            restored.console().awaitAnyTick(SOON);
-            assertThat(restored.console().verify(SOON).errors()).isZero();
-            restored.quit();
-        }
+        RestoredGuest.requireRestores(
+                store, manifest, original, folder.resolve("restored-" + manifest.id()));
     }
 }

@@ -1,9 +1,6 @@
 package org.vmckpt.cli;
 
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
@@ -12,8 +9,8 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** Takes a checkpoint of a running guest. */
 @Command(
@@ -36,38 +33,13 @@ import picocli.CommandLine.Parameters;
 final class CheckpointCommand implements Callable<Integer> {
     private final Session session;
 
-    @Parameters(
-            paramLabel = "GUEST",
-            converter = GuestReference.Converter.class,
-            description = GuestReference.DESCRIPTION)
-    private GuestReference guest = new GuestReference(Path.of(""));
+    @Mixin private CaptureOptions capture = new CaptureOptions();
 
     @Option(
             names = "--name",
             paramLabel = "NAME",
             description = "A name for the checkpoint; need not be unique.")
     private @Nullable String name;
-
-    @Option(
-            names = "--cow-budget",
-            paramLabel = "SIZE",
-            converter = HumanSize.class,
-            description = {
-                "Memory for pages that the guest writes while they wait for the store, for example"
-                    + " 256M. Default: the smaller of the guest's memory and a quarter of the free"
-                    + " memory."
-            })
-    private @Nullable Long cowBudgetBytes;
-
-    @Option(
-            names = "--drain-timeout",
-            paramLabel = "TIME",
-            converter = HumanDuration.class,
-            description = {
-                "How long the guest may stand still for its pending disk requests, for example"
-                        + " 500ms; a checkpoint that would take longer fails. Default: 1s."
-            })
-    private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
 
     @Option(
             names = "--engine",
@@ -114,11 +86,11 @@ final class CheckpointCommand implements Callable<Integer> {
 
     private CheckpointRequest request(Store store) {
         return new CheckpointRequest(
-                guest.qmpSocket(),
+                capture.qmpSocket(),
                 store,
                 Optional.ofNullable(name),
-                cowBudgetBytes == null ? OptionalLong.empty() : OptionalLong.of(cowBudgetBytes),
-                drainTimeout,
+                capture.cowBudgetBytes(),
+                capture.drainTimeout(),
                 engine.name(),
                 full);
     }

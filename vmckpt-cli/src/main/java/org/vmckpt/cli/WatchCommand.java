@@ -1,10 +1,8 @@
 package org.vmckpt.cli;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.NotFoundException;
@@ -21,10 +19,10 @@ import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.linux.ThreadPriority;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Takes checkpoints of a guest continuously. */
@@ -61,11 +59,7 @@ final class WatchCommand implements Callable<Integer> {
 
     @Spec private CommandSpec spec = CommandSpec.create();
 
-    @Parameters(
-            paramLabel = "GUEST",
-            converter = GuestReference.Converter.class,
-            description = GuestReference.DESCRIPTION)
-    private GuestReference guest = new GuestReference(Path.of(""));
+    @Mixin private CaptureOptions capture = new CaptureOptions();
 
     @Option(
             names = "--every",
@@ -109,20 +103,6 @@ final class WatchCommand implements Callable<Integer> {
             paramLabel = "N",
             description = "End after so many checkpoints. Default: no end.")
     private long count = Long.MAX_VALUE;
-
-    @Option(
-            names = "--cow-budget",
-            paramLabel = "SIZE",
-            converter = HumanSize.class,
-            description = "As for 'vmckpt checkpoint'.")
-    private @Nullable Long cowBudgetBytes;
-
-    @Option(
-            names = "--drain-timeout",
-            paramLabel = "TIME",
-            converter = HumanDuration.class,
-            description = "As for 'vmckpt checkpoint'. Default: 1s.")
-    private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
 
     WatchCommand(Session session) {
         this.session = session;
@@ -173,13 +153,12 @@ final class WatchCommand implements Callable<Integer> {
     }
 
     private CheckpointRequest request(Store store) {
-        Long budget = cowBudgetBytes;
         return new CheckpointRequest(
-                guest.qmpSocket(),
+                capture.qmpSocket(),
                 store,
                 Optional.empty(),
-                budget == null ? OptionalLong.empty() : OptionalLong.of(budget),
-                drainTimeout,
+                capture.cowBudgetBytes(),
+                capture.drainTimeout(),
                 Optional.empty(),
                 false);
     }

@@ -63,32 +63,21 @@ public record Manifest(
 
     /** The same checkpoint as part of a series. */
     public Manifest inSeries(String name) {
-        return new Manifest(
-                id,
-                this.name,
-                createdAt,
-                engine,
-                guest,
-                devices,
-                memory,
-                disks,
-                statistics,
-                Optional.of(name));
+        return with(memory, disks, Optional.of(name));
     }
 
     /** The same checkpoint, of which other segments hold the same memory and disks. */
     public Manifest withLayers(UnaryOperator<List<SegmentName>> replacement) {
-        return new Manifest(
-                id,
-                name,
-                createdAt,
-                engine,
-                guest,
-                devices,
+        return with(
                 memory.stream().map(block -> block.withLayers(replacement)).toList(),
                 disks.stream().map(disk -> disk.withLayers(replacement)).toList(),
-                statistics,
                 series);
+    }
+
+    private Manifest with(
+            List<MemoryBlock> memory, List<DiskState> disks, Optional<String> series) {
+        return new Manifest(
+                id, name, createdAt, engine, guest, devices, memory, disks, statistics, series);
     }
 
     /** Every segment that must be present for this checkpoint to restore. */

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import java.io.BufferedReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -76,7 +74,7 @@ final class EngineFaultIT {
     })
     void killedProcessLeavesARunningGuest(EngineName engine, String point) throws Exception {
         List<Manifest> before = store.list();
-        killAt(engine, point);
+        HaltedCheckpoint.killAt(point, guest.guest().qmpSocket(), store, engine);
         guest.awaitRunning(AT_MOST);
         guest.requireGoesOn();
         assertThat(store.list()).containsExactlyInAnyOrderElementsOf(before);
@@ -93,22 +91,6 @@ final class EngineFaultIT {
                                 .path("status")
                                 .asText()
                                 .equals("active"));
-    }
-
-    private static void killAt(EngineName engine, String point) throws Exception {
-        Process process =
-                Programs.java(
-                        List.of(),
-                        HaltingCheckpointMain.class,
-                        guest.guest().qmpSocket().toString(),
-                        store.directory().toString(),
-                        point,
-                        engine.name());
-        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
-            assertThat(lines.readLine()).startsWith("at " + point);
-        } finally {
-            process.destroyForcibly().waitFor();
-        }
     }
 
     private static void requireNextIsGood(EngineName engine) throws Exception {

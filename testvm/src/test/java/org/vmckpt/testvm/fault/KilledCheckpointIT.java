@@ -3,8 +3,6 @@ package org.vmckpt.testvm.fault;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import java.io.BufferedReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -17,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.EngineName;
 
 /**
  * The process that takes a checkpoint is killed with SIGKILL, at each point in turn, while one
@@ -62,7 +61,8 @@ final class KilledCheckpointIT {
         boolean published = point.startsWith("fold");
 
         Instant start = Instant.now();
-        Instant killed = killAt(point);
+        Instant killed =
+                HaltedCheckpoint.killAt(point, guest.guest().qmpSocket(), store, EngineName.UFFD);
         guest.awaitRunning(AT_MOST);
         report(point, start, killed);
 
@@ -81,28 +81,6 @@ final class KilledCheckpointIT {
         guest.requireCleanImages();
         guest.requireRestores(store, next);
         guest.requireAllIsWell();
-    }
-
-    private static Instant killAt(String point) throws Exception {
-        Process process =
-                Programs.java(
-                        List.of(),
-                        HaltingCheckpointMain.class,
-                        guest.guest().qmpSocket().toString(),
-                        store.directory().toString(),
-                        point);
-        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
-            assertThat(lines.readLine()).startsWith("at " + point);
-            Instant now = Instant.now();
-            process.destroyForcibly();
-            process.waitFor();
-            System.out.printf(
-                    "killed at %s: the process was gone after %d ms%n",
-                    point, Duration.between(now, Instant.now()).toMillis());
-            return now;
-        } finally {
-            process.destroyForcibly();
-        }
     }
 
     /** Times are QEMU's; the wait for our own process at the point is part of the pause. */

@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,9 +26,19 @@ import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 final class KilledQemuIT {
     @TempDir Path folder;
+    private Store store;
 
-    private static CheckpointReport checkpoint(WatchedGuest guest, Store store, String point)
-            throws Exception {
+    @BeforeEach
+    void openStore() throws Exception {
+        store = Store.openOrCreate(folder.resolve("store"));
+    }
+
+    @AfterEach
+    void closeStore() {
+        store.close();
+    }
+
+    private CheckpointReport checkpoint(WatchedGuest guest, String point) throws Exception {
         AtomicBoolean killed = new AtomicBoolean();
         return ProbedCheckpoint.take(
                 guest.request(store),
@@ -45,19 +57,16 @@ final class KilledQemuIT {
     @ValueSource(strings = {"prepare", "pause", "STOPPED", "FORKED", "DEVICES_SAVED", "ARMED"})
     void checkpointFailsAtOnceAndTheNextRunFindsNothingOfIt(String point) throws Exception {
         Path home = Files.createDirectory(folder.resolve("guest"));
-        try (Store store = Store.openOrCreate(folder.resolve("store"))) {
-            WatchedGuest first = WatchedGuest.start(home, builder -> builder);
-            assertThatThrownBy(() -> checkpoint(first, store, point))
-                    .isInstanceOf(TransportException.class)
-                    .satisfies(e ->
-                            System.out.printf("QEMU killed at %s: %s%n", point, e.getMessage()));
-            assertThat(store.list()).isEmpty();
-            assertThat(store.clean().segmentsSkipped()).isFalse();
-            assertThat(folder.resolve("store/segments")).isEmptyDirectory();
-        }
+        WatchedGuest first = WatchedGuest.start(home, builder -> builder);
+        assertThatThrownBy(() -> checkpoint(first, point))
+                .isInstanceOf(TransportException.class)
+                .satisfies(
+                        e -> System.out.printf("QEMU killed at %s: %s%n", point, e.getMessage()));
+        assertThat(store.list()).isEmpty();
+        assertThat(store.clean().segmentsSkipped()).isFalse();
+        assertThat(folder.resolve("store/segments")).isEmptyDirectory();
         removeSockets(home);
-        try (WatchedGuest again = WatchedGuest.start(home, builder -> builder);
-                Store store = Store.open(folder.resolve("store"))) {
+        try (WatchedGuest again = WatchedGuest.start(home, builder -> builder)) {
             assertThat(again.checkpoint(store).warnings()).isEmpty();
             assertThat(again.overlays()).as("one for each disk").hasSize(2);
         }
@@ -73,13 +82,12 @@ final class KilledQemuIT {
     @ParameterizedTest
     @ValueSource(strings = {"store memory", "copy disk", "publish", "fold disk"})
     void checkpointThatNeedsQemuNoMoreIsCompleted(String point) throws Exception {
-        try (WatchedGuest guest = WatchedGuest.boot();
-                Store store = Store.openOrCreate(folder.resolve("store"))) {
+        try (WatchedGuest guest = WatchedGuest.boot()) {
             guest.requireGoesOn();
             if (point.startsWith("fold")) {
                 guest.checkpoint(store);
             }
-            CheckpointReport report = checkpoint(guest, store, point);
+            CheckpointReport report = checkpoint(guest, point);
             Manifest manifest = report.manifest();
             System.out.printf("QEMU killed at %s: %s%n", point, report.warnings());
             assertThat(report.warnings()).isNotEmpty();

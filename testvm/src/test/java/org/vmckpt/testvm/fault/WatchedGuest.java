@@ -10,7 +10,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
@@ -25,12 +24,9 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
-import org.vmckpt.cow.restore.RestoreReport;
-import org.vmckpt.cow.restore.RestoreRequest;
-import org.vmckpt.cow.restore.RestoreService;
-import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
+import org.vmckpt.testvm.RestoredGuest;
 import org.vmckpt.testvm.TestDisk;
 import org.vmckpt.testvm.TestGuest;
 import org.vmckpt.testvm.TestGuestBuilder;
@@ -207,21 +203,9 @@ final class WatchedGuest implements AutoCloseable {
     /** Restores beside this guest, lets the copy judge itself, and ends it. */
     void requireRestores(Store store, Manifest manifest) throws Exception {
         Path home = Files.createTempDirectory("vmckpt-back");
-        RestoreRequest request =
-                RestoreRequest.of(store, manifest, home.resolve("qmp.sock"), home.resolve("disks"))
-                        .withMaps(Map.of(guest.folder(), home));
-        RestoreReport report = new RestoreService().restore(request, ProgressListener.none());
         try {
-            GuestConsole console =
-                    new GuestConsole(home.resolve("console.log"), home.resolve("command.sock"));
-            String nonce = guest.console().awaitAnyTick(SOON).nonce();
-            ConsoleLine.Verdict verdict = console.verify(SOON);
-            assertThat(verdict.nonce()).isEqualTo(nonce);
-            assertThat(verdict.errors()).isZero();
+            RestoredGuest.requireRestores(store, manifest, guest, home);
         } finally {
-            ProcessHandle qemu = ProcessHandle.of(report.pid()).orElseThrow();
-            qemu.destroyForcibly();
-            qemu.onExit().join();
             deleteTree(home);
         }
     }

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.store.Store;
 
@@ -55,67 +56,54 @@ public record RestoreRequest(
     }
 
     RestoreRequest withManifest(Manifest stored) {
-        return new RestoreRequest(
-                store,
-                stored,
-                qmpPath,
-                disksDirectory,
-                maps,
-                arguments,
-                paused,
-                qemuBinary,
-                timeout);
+        return with(fields -> fields.manifest = stored);
     }
 
     public RestoreRequest withMaps(Map<Path, Path> maps) {
-        return new RestoreRequest(
-                store,
-                manifest,
-                qmpPath,
-                disksDirectory,
-                maps,
-                arguments,
-                paused,
-                qemuBinary,
-                timeout);
+        return with(fields -> fields.maps = maps);
     }
 
     public RestoreRequest withArguments(List<String> arguments) {
-        return new RestoreRequest(
-                store,
-                manifest,
-                qmpPath,
-                disksDirectory,
-                maps,
-                arguments,
-                paused,
-                qemuBinary,
-                timeout);
+        return with(fields -> fields.arguments = arguments);
     }
 
     public RestoreRequest withPaused(boolean paused) {
-        return new RestoreRequest(
-                store,
-                manifest,
-                qmpPath,
-                disksDirectory,
-                maps,
-                arguments,
-                paused,
-                qemuBinary,
-                timeout);
+        return with(fields -> fields.paused = paused);
     }
 
     public RestoreRequest withQemuBinary(Path binary) {
+        return with(fields -> fields.qemuBinary = Optional.of(binary));
+    }
+
+    private RestoreRequest with(Consumer<Fields> change) {
+        Fields fields = new Fields(this);
+        change.accept(fields);
         return new RestoreRequest(
                 store,
-                manifest,
+                fields.manifest,
                 qmpPath,
                 disksDirectory,
-                maps,
-                arguments,
-                paused,
-                Optional.of(binary),
+                fields.maps,
+                fields.arguments,
+                fields.paused,
+                fields.qemuBinary,
                 timeout);
+    }
+
+    /** What a changed request may have otherwise. */
+    private static final class Fields {
+        private Manifest manifest;
+        private Map<Path, Path> maps;
+        private List<String> arguments;
+        private boolean paused;
+        private Optional<Path> qemuBinary;
+
+        Fields(RestoreRequest request) {
+            this.manifest = request.manifest;
+            this.maps = request.maps;
+            this.arguments = request.arguments;
+            this.paused = request.paused;
+            this.qemuBinary = request.qemuBinary;
+        }
     }
 }

@@ -1,0 +1,35 @@
+package org.vmckpt.testvm.fault;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.EngineName;
+
+/** A process that takes a checkpoint and is killed with SIGKILL at one point of it. */
+final class HaltedCheckpoint {
+    private HaltedCheckpoint() {}
+
+    /** Returns when the process is gone, with the instant of the kill. */
+    static Instant killAt(String point, Path qmpSocket, Store store, EngineName engine)
+            throws Exception {
+        Process process =
+                Programs.java(
+                        List.of(),
+                        HaltingCheckpointMain.class,
+                        qmpSocket.toString(),
+                        store.directory().toString(),
+                        point,
+                        engine.name());
+        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
+            assertThat(lines.readLine()).startsWith("at " + point);
+            return Instant.now();
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+package org.vmckpt.cli;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which guest to take checkpoints of, and within which limits. */
+final class CaptureOptions {
+    @Parameters(
+            paramLabel = "GUEST",
+            converter = GuestReference.Converter.class,
+            description = GuestReference.DESCRIPTION)
+    private GuestReference guest = new GuestReference(Path.of(""));
+
+    @Option(
+            names = "--cow-budget",
+            paramLabel = "SIZE",
+            converter = HumanSize.class,
+            description = {
+                "Memory for pages that the guest writes while they wait for the store, for example"
+                    + " 256M. Default: the smaller of the guest's memory and a quarter of the free"
+                    + " memory."
+            })
+    private @Nullable Long cowBudgetBytes;
+
+    @Option(
+            names = "--drain-timeout",
+            paramLabel = "TIME",
+            converter = HumanDuration.class,
+            description = {
+                "How long the guest may stand still for its pending disk requests, for example"
+                        + " 500ms; a checkpoint that would take longer fails. Default: 1s."
+            })
+    private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
+
+    Path qmpSocket() {
+        return guest.qmpSocket();
+    }
+
+    OptionalLong cowBudgetBytes() {
+        Long given = cowBudgetBytes;
+        return given == null ? OptionalLong.empty() : OptionalLong.of(given);
+    }
+
+    Duration drainTimeout() {
+        return drainTimeout;
+    }
+}
