@@ -12,7 +12,11 @@ import org.vmckpt.core.RefusedException;
  * (vhost-user, a DPDK switch), or a device passed through with VFIO.
  */
 final class OtherWriters {
+    // The longest line has a path of 4096 bytes.
+    private static final int BUFFER_BYTES = 64 << 10;
+
     private final long qemuPid;
+    private final byte[] buffer = new byte[BUFFER_BYTES];
 
     private OtherWriters(long qemuPid) {
         this.qemuPid = qemuPid;
@@ -43,18 +47,14 @@ final class OtherWriters {
         }
     }
 
-    private static boolean writes(long pid, ProcessMapping memory) {
+    private boolean writes(long pid, ProcessMapping memory) {
         List<ProcessMapping> mappings;
         try {
-            mappings = ProcessMapping.of(pid);
+            mappings = ProcessMapping.sharedWritable(pid, buffer);
         } catch (IOException endedMeanwhile) {
             return false;
         }
-        return mappings.stream()
-                .anyMatch(mapping ->
-                        mapping.isShared()
-                                && mapping.isWritable()
-                                && mapping.hasSameFileAs(memory));
+        return mappings.stream().anyMatch(mapping -> mapping.hasSameFileAs(memory));
     }
 
     void refuseDevices() throws RefusedException {

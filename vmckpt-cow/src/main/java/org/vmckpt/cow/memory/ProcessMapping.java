@@ -1,6 +1,10 @@
 package org.vmckpt.cow.memory;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,6 +26,9 @@ record ProcessMapping(
         long inode,
         String path) {
     private static final int FIELDS = 6;
+    private static final int NONE = -1;
+    private static final int WRITE = 1;
+    private static final int SHARE = 3;
 
     static List<ProcessMapping> of(long pid) throws IOException {
         List<ProcessMapping> mappings = new ArrayList<>();
@@ -29,6 +36,46 @@ record ProcessMapping(
             mappings.add(parse(line));
         }
         return mappings;
+    }
+
+    /**
+     * Only those that are shared and writable. The other lines are not even made into text: a host
+     * has ten thousands of them, and they are looked at for every checkpoint.
+     *
+     * @param buffer room for at least two lines, to be used again for the next process
+     */
+    static List<ProcessMapping> sharedWritable(long pid, byte[] buffer) throws IOException {
+        List<ProcessMapping> mappings = new ArrayList<>();
+        try (InputStream maps = new FileInputStream("/proc/" + pid + "/maps")) {
+            int filled = 0;
+            int read = maps.read(buffer);
+            while (read > 0) {
+                filled += read;
+                int rest = addSharedWritable(buffer, filled, mappings);
+                filled -= rest;
+                System.arraycopy(buffer, rest, buffer, 0, filled);
+                read = maps.read(buffer, filled, buffer.length - filled);
+            }
+        }
+        return mappings;
+    }
+
+    /** Returns where the first line starts that is not complete. */
+    private static int addSharedWritable(byte[] text, int length, List<ProcessMapping> mappings) {
+        int line = 0;
+        int permissions = NONE;
+        for (int i = 0; i < length; i++) {
+            if (text[i] == ' ' && permissions == NONE) {
+                permissions = i + 1;
+            } else if (text[i] == '\n') {
+                if (text[permissions + WRITE] == 'w' && text[permissions + SHARE] == 's') {
+                    mappings.add(parse(new String(text, line, i - line, UTF_8)));
+                }
+                line = i + 1;
+                permissions = NONE;
+            }
+        }
+        return line;
     }
 
     static ProcessMapping parse(String line) {
