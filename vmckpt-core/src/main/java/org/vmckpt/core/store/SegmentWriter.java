@@ -26,6 +26,7 @@ public final class SegmentWriter implements AutoCloseable {
     private final ZeroDetector zeroDetector;
     private final ConcurrentLinkedQueue<BlockEncoder> idleEncoders = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile boolean urgent;
 
     /** Guards index, nextOffset and broken. */
     private final Object placing = new Object();
@@ -54,6 +55,11 @@ public final class SegmentWriter implements AutoCloseable {
         }
     }
 
+    /** Whether it is more urgent to have units stored than to have them small. */
+    public void hurry(boolean isUrgent) {
+        urgent = isUrgent;
+    }
+
     /**
      * Stores units. Those that are all zeros are only noted. Each unit at most once per segment.
      *
@@ -75,6 +81,7 @@ public final class SegmentWriter implements AutoCloseable {
             encoder = new BlockEncoder(header);
         }
         try {
+            encoder.hurry(urgent);
             ByteBuffer view = data.duplicate();
             for (int first = 0; first < count; first += header.unitsPerBlock()) {
                 int end = Math.min(count, first + header.unitsPerBlock());

@@ -13,11 +13,13 @@ import org.vmckpt.cow.memory.MemoryTracker;
 final class CowBudget {
     private static final Path MEMORY_INFO = Path.of("/proc/meminfo");
     private static final int FREE_SHARE = 4;
+    private static final long SPARE_BYTES = 16L << 20;
 
     private CowBudget() {}
 
     /**
-     * What was asked for, or the smaller of guest memory and a quarter of free memory, in bytes.
+     * What was asked for, or the smaller of guest memory (and a little, for slots that are not
+     * full) and a quarter of free memory, in bytes.
      */
     static long choose(OptionalLong asked, long guestBytes) throws VmckptException {
         long freeBytes = freeBytes();
@@ -29,7 +31,7 @@ final class CowBudget {
                             + freeBytes
                             + " bytes that are free on this host; give less");
         }
-        long chosen = asked.orElse(Math.min(guestBytes, freeBytes / FREE_SHARE));
+        long chosen = asked.orElse(Math.min(guestBytes + SPARE_BYTES, freeBytes / FREE_SHARE));
         // Some slots stand ready for faults alone; without them a full copy would not fit.
         return asked.isPresent() ? chosen : Math.max(chosen, MemoryTracker.MIN_BUDGET_BYTES);
     }

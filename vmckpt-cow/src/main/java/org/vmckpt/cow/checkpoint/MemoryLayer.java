@@ -63,6 +63,10 @@ final class MemoryLayer implements AutoCloseable {
         }
     }
 
+    void hurry(boolean urgent) {
+        writer.hurry(urgent);
+    }
+
     long storedBytes() {
         return writer.storedBytes();
     }

@@ -60,6 +60,11 @@ final class MemoryWriters implements PageSink, AutoCloseable {
         advance(region, pageCount);
     }
 
+    @Override
+    public void hurry(boolean urgent) {
+        layers.forEach(layer -> layer.hurry(urgent));
+    }
+
     private void advance(int region, long pageCount) {
         long bytes = pageCount * regions.get(region).pageSizeBytes();
         progress.update("store memory", doneBytes.addAndGet(bytes), totalBytes, "B");

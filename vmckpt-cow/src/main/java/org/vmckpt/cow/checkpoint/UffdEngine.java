@@ -2,6 +2,7 @@ package org.vmckpt.cow.checkpoint;
 
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +13,7 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.disk.StateImage;
 import org.vmckpt.cow.guard.Guard;
+import org.vmckpt.cow.memory.BufferUse;
 import org.vmckpt.cow.memory.CaptureReport;
 import org.vmckpt.cow.memory.MemoryCapture;
 import org.vmckpt.cow.memory.RamRegion;
@@ -34,6 +36,7 @@ final class UffdEngine implements CaptureEngine {
     private final Lineage lineage;
     private final Deque<AutoCloseable> resources = new ArrayDeque<>();
     private @Nullable Prepared prepared;
+    private @Nullable BufferUse buffer;
 
     private record Prepared(StateImage devices, MemoryWriters writers, MemoryCapture capture) {}
 
@@ -129,7 +132,9 @@ final class UffdEngine implements CaptureEngine {
         try {
             capture.awaitCopied();
             awaitDiscards();
-            return captured(capture.awaitDrained());
+            CaptureReport report = capture.awaitDrained();
+            buffer = report.buffer();
+            return captured(report);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RefusedException("checkpoint: interrupted; the guest runs on", e);
@@ -149,25 +154,24 @@ final class UffdEngine implements CaptureEngine {
                 (long) report.windowMicros(),
                 report.faultCount(),
                 report.bytesRead(),
-                Map.of(
-                        "armAheadMicros",
-                        (long) report.armAheadMicros(),
-                        "faultsBeforePause",
-                        report.faultsBeforePause(),
-                        "pagesArmedInPause",
-                        report.pagesArmedInPause(),
-                        "pagesWanted",
-                        report.pagesCopied() + report.holePages(),
-                        "cowFaults",
-                        report.faultCount(),
-                        "cowFaultP50Micros",
-                        (long) report.faultMicrosP50(),
-                        "cowFaultP99Micros",
-                        (long) report.faultMicrosP99(),
-                        "cowFaultMaxMicros",
-                        (long) report.faultMicrosMax(),
-                        "faultsWaitedForBudget",
-                        report.faultsWaitedForBudget() ? 1L : 0L));
+                statistics(report));
+    }
+
+    private static Map<String, Long> statistics(CaptureReport report) {
+        BufferUse buffer = report.buffer();
+        return Map.ofEntries(
+                Map.entry("armAheadMicros", (long) report.armAheadMicros()),
+                Map.entry("faultsBeforePause", report.faultsBeforePause()),
+                Map.entry("pagesArmedInPause", report.pagesArmedInPause()),
+                Map.entry("pagesWanted", report.pagesCopied() + report.holePages()),
+                Map.entry("cowFaults", report.faultCount()),
+                Map.entry("cowFaultP50Micros", (long) report.faultMicrosP50()),
+                Map.entry("cowFaultP99Micros", (long) report.faultMicrosP99()),
+                Map.entry("cowFaultMaxMicros", (long) report.faultMicrosMax()),
+                Map.entry("bufferBytes", buffer.budgetBytes()),
+                Map.entry("bufferPeakBytes", buffer.peakBytes()),
+                Map.entry("bufferHurried", buffer.hurried() ? 1L : 0L),
+                Map.entry("bufferFaultWaitMicros", (long) buffer.faultWaitMicros()));
     }
 
     @Override
@@ -182,7 +186,11 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public List<String> warnings() {
-        return prepared().writers().warnings();
+        List<String> all = new ArrayList<>(prepared().writers().warnings());
+        if (buffer != null) {
+            buffer.warning().ifPresent(all::add);
+        }
+        return all;
     }
 
     @Override

@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Memory outside the Java heap, resident from the start, so that the first use of a page costs no
- * page fault. Its size may pass 2 GiB; {@link #slice} gives views of parts of it.
+ * Memory outside the Java heap. Populated, the first use of a page costs no page fault. Its size
+ * may pass 2 GiB; {@link #slice} gives views of parts of it.
  *
  * <p>Close it only after the threads that use it were joined: a later use of a view throws.
  */
@@ -30,6 +30,18 @@ public final class NativeBuffer implements AutoCloseable {
      * @throws ErrnoException ENOMEM when the host or our cgroup has not that much memory
      */
     public static NativeBuffer allocate(long sizeBytes) throws ErrnoException {
+        NativeBuffer buffer = reserve(sizeBytes);
+        try {
+            buffer.populate(0, sizeBytes);
+            return buffer;
+        } catch (ErrnoException failure) {
+            buffer.close();
+            throw failure;
+        }
+    }
+
+    /** Addresses alone: memory comes with {@link #populate}, or with the first use of each page. */
+    public static NativeBuffer reserve(long sizeBytes) throws ErrnoException {
         Syscalls syscalls = FfmSyscalls.INSTANCE;
         String detail = sizeBytes + " bytes of buffer memory";
         int flags = Abi.MAP_PRIVATE | Abi.MAP_ANONYMOUS | Abi.MAP_NORESERVE;
@@ -37,15 +49,28 @@ public final class NativeBuffer implements AutoCloseable {
         // Advice only: without huge pages the buffer works as well, and it holds guest secrets.
         syscalls.madvise(buffer.address(), sizeBytes, Abi.MADV_HUGEPAGE);
         syscalls.madvise(buffer.address(), sizeBytes, Abi.MADV_DONTDUMP);
-        long populated = syscalls.madvise(buffer.address(), sizeBytes, Abi.MADV_POPULATE_WRITE);
+        return buffer;
+    }
+
+    /**
+     * Has memory ready behind a part that nobody uses yet; what it holds is lost.
+     *
+     * @throws ErrnoException ENOMEM when the host or our cgroup has not that much memory
+     */
+    public void populate(long offset, long length) throws ErrnoException {
+        long populated = syscalls.madvise(address() + offset, length, Abi.MADV_POPULATE_WRITE);
         if (populated == -Errno.EINVAL) {
             // Before Linux 5.14: touch it ourselves.
-            buffer.memory.fill((byte) 0);
+            memory.asSlice(offset, length).fill((byte) 0);
         } else if (populated < 0) {
-            buffer.close();
-            throw new ErrnoException("MADV_POPULATE_WRITE", (int) -populated, detail);
+            throw new ErrnoException(
+                    "MADV_POPULATE_WRITE", (int) -populated, length + " bytes of buffer memory");
         }
-        return buffer;
+    }
+
+    /** Gives the memory behind a part back; the addresses stay. Advice: it cannot fail. */
+    public void release(long offset, long length) {
+        syscalls.madvise(address() + offset, length, Abi.MADV_DONTNEED);
     }
 
     /** Maps a file shared and writable: what one side writes the other sees. */

@@ -1,5 +1,10 @@
 package org.vmckpt.cow.linux;
 
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
 /** The scheduler's view of a platform thread of ours. */
 public final class ThreadPriority {
     private ThreadPriority() {}
@@ -10,5 +15,21 @@ public final class ThreadPriority {
      */
     public static boolean trySetNicenessOfThisThread(int niceness) {
         return FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, 0, niceness) == 0;
+    }
+
+    /** The same for threads of this process that the kernel knows by a name. */
+    public static boolean trySetNicenessOfThreads(String name, int niceness) {
+        boolean all = true;
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+            for (Path thread : threads) {
+                if (Files.readString(thread.resolve("comm")).strip().equals(name)) {
+                    int tid = Integer.parseInt(thread.getFileName().toString());
+                    all &= FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness) == 0;
+                }
+            }
+        } catch (IOException endedMeanwhile) {
+            return false;
+        }
+        return all;
     }
 }

@@ -1,10 +1,13 @@
 package org.vmckpt.cow.memory;
 
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.GuestFile;
 
 /** A region during one capture: where it is protected, where it is read, and its pages' states. */
 final class CaptureRegion {
+    private static final int MAX_EXTENTS = 10_000;
+
     final int index;
     final long address;
     final int pageCount;
@@ -24,6 +27,33 @@ final class CaptureRegion {
 
     long sizeBytes() {
         return (long) pageCount * Slot.PAGE_BYTES;
+    }
+
+    /** How many pages the next capture wants. */
+    int loosePages() {
+        int count = 0;
+        int page = states.next(PageStates.LOOSE, 0, pageCount);
+        while (page < pageCount) {
+            count++;
+            page = states.next(PageStates.LOOSE, page + 1, pageCount);
+        }
+        return count;
+    }
+
+    /** How many pages are no holes; all of them when so many pieces take too long to count. */
+    int dataPages() throws ErrnoException {
+        int count = 0;
+        long end = offsetOf(pageCount);
+        long data = file.nextData(offsetOf(0));
+        for (int i = 0; data >= 0 && data < end; i++) {
+            if (i == MAX_EXTENTS) {
+                return pageCount;
+            }
+            long hole = Math.min(end, file.nextHole(data));
+            count += pageAtOffset(hole + Slot.PAGE_BYTES - 1) - pageAtOffset(data);
+            data = file.nextData(hole);
+        }
+        return count;
     }
 
     boolean contains(long hostAddress) {

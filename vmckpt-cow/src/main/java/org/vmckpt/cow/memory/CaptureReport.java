@@ -12,7 +12,7 @@ package org.vmckpt.cow.memory;
  * @param faultCount writes by the guest that waited for their page to be saved
  * @param pagesCopied pages read from the memory file, by faults or in the background
  * @param holePages pages that were never written and were not read
- * @param faultsWaitedForBudget whether a fault found no free slot and had to wait for the sink
+ * @param buffer the room for originals on their way to the sink
  */
 public record CaptureReport(
         double armAheadMicros,
@@ -27,4 +27,4 @@ public record CaptureReport(
         long pagesCopied,
         long bytesRead,
         long holePages,
-        boolean faultsWaitedForBudget) {}
+        BufferUse buffer) {}

@@ -34,6 +34,10 @@ final class CaptureState {
         this.guest = guest;
     }
 
+    String guest() {
+        return guest;
+    }
+
     /** Whether the capture failed or was aborted: no more waiting, no more work. */
     boolean givenUp() {
         return stopped;

@@ -56,6 +56,7 @@ public final class MemoryCapture implements AutoCloseable {
      * left to {@link #arm}. Takes about 60 ns a page.
      */
     public void armAhead() throws VmckptException {
+        tracker.prepareBuffer();
         long start = System.nanoTime();
         tracker.arming.armLoosePages();
         armedAheadNanos = System.nanoTime() - start;
@@ -71,6 +72,7 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.faults.freeze();
         try {
             pagesArmedInPause = tracker.arming.armLoosePages();
+            tracker.pool.expect(pagesArmedInPause * Slot.PAGE_BYTES);
         } finally {
             tracker.faults.startCapturing();
         }
@@ -118,7 +120,7 @@ public final class MemoryCapture implements AutoCloseable {
 
     private CaptureReport report() {
         ServiceTimes times = tracker.faults.times();
-        long pages = copier.pagesRead() + times.count();
+        long pages = copier.pagesRead() + tracker.faults.pagesSaved();
         return new CaptureReport(
                 armedAheadNanos / 1000.0,
                 tracker.faults.trackedFaults() - faultsBefore,
@@ -132,7 +134,15 @@ public final class MemoryCapture implements AutoCloseable {
                 pages,
                 pages * Slot.PAGE_BYTES,
                 copier.holePages(),
-                tracker.faults.waitedForBudget());
+                bufferUse());
+    }
+
+    private BufferUse bufferUse() {
+        return new BufferUse(
+                tracker.pool.sizeBytes(),
+                tracker.pool.peakBytes(),
+                writers.stream().anyMatch(SlotWriter::hurried),
+                tracker.faults.budgetWaitMicros());
     }
 
     /** Releases the guest at once and makes the waiting methods throw. From any thread. */

@@ -5,6 +5,7 @@ import java.util.List;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.linux.Userfaultfd;
 import org.vmckpt.cow.linux.WakeEvent;
 
@@ -21,6 +22,8 @@ public final class MemoryTracker implements AutoCloseable {
     /** The smallest budget: a few slots for faults, a few for the copier, one per region open. */
     public static final long MIN_BUDGET_BYTES = 16L * Slot.BYTES;
 
+    private static final String COLLECTOR_THREAD = "VM Thread";
+    private static final int COLLECTOR_NICENESS = -15;
     private static final long JOIN_PATIENCE_MILLIS = 10_000;
 
     final CaptureState state;
@@ -57,11 +60,13 @@ public final class MemoryTracker implements AutoCloseable {
      * that the fault path is compiled before a guest depends on it.
      *
      * @param budgetBytes memory for originals on their way to a sink, at least {@link
-     *     #MIN_BUDGET_BYTES}; all of it is taken now
+     *     #MIN_BUDGET_BYTES}; captures take of it what they need
      */
     public static MemoryTracker start(UffdAttachment attachment, long budgetBytes)
             throws VmckptException {
         Practice.once();
+        // A collection stops the fault thread; at least it shall not wait for a processor.
+        ThreadPriority.trySetNicenessOfThreads(COLLECTOR_THREAD, COLLECTOR_NICENESS);
         // Now, while nothing is protected yet: a collection stops the fault thread, and so the
         // guest. The young generation then has room for all that a checkpoint allocates.
         System.gc();
@@ -117,13 +122,30 @@ public final class MemoryTracker implements AutoCloseable {
                 throw failure;
             }
         } catch (ErrnoException failure) {
-            throw new RefusedException(
-                    "Preparing a capture of "
-                            + guest
-                            + ": "
-                            + failure.getMessage()
-                            + ": lower --cow-budget, or raise the memory limit of this process",
-                    failure);
+            throw noMemory(guest, failure);
+        }
+    }
+
+    private static RefusedException noMemory(String guest, ErrnoException failure) {
+        return new RefusedException(
+                "Preparing a capture of "
+                        + guest
+                        + ": "
+                        + failure.getMessage()
+                        + ": lower --cow-budget, or raise the memory limit of this process",
+                failure);
+    }
+
+    /** Has room ready for what the next capture wants as of now. */
+    void prepareBuffer() throws VmckptException {
+        long pages = 0;
+        try {
+            for (CaptureRegion region : state.regions) {
+                pages += Math.min(region.loosePages(), region.dataPages());
+            }
+            pool.prepare(pages * Slot.PAGE_BYTES);
+        } catch (ErrnoException failure) {
+            throw noMemory(state.guest(), failure);
         }
     }
 

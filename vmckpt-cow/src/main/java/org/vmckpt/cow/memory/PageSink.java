@@ -19,4 +19,7 @@ public interface PageSink {
 
     /** Takes a run of pages that were never written: holes of the memory file, all zeros. */
     void writeZeros(int region, long firstPage, long pageCount) throws VmckptException;
+
+    /** Whether it is more urgent to have pages taken than to have them small. */
+    default void hurry(boolean urgent) {}
 }

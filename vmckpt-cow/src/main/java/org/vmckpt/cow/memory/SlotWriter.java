@@ -12,12 +12,16 @@ import org.vmckpt.cow.linux.ThreadPriority;
 final class SlotWriter implements Runnable {
     // Compression may take its time; the guest's vCPUs go first.
     private static final int NICENESS = 10;
+    // Unless the copy, and after it the guest, would have to wait for room.
+    private static final int HURRIED_NICENESS = -5;
     private static final long NAP_NANOS = 200_000;
 
     private final CaptureState capture;
     private final SlotPool pool;
     private final PageSink sink;
     private final Copier copier;
+    private boolean hurrying;
+    private volatile boolean hurried;
     private volatile boolean noMore;
 
     SlotWriter(CaptureState capture, SlotPool pool, PageSink sink, Copier copier) {
@@ -32,6 +36,11 @@ final class SlotWriter implements Runnable {
         noMore = true;
     }
 
+    /** Whether the buffer ran full at some time. */
+    boolean hurried() {
+        return hurried;
+    }
+
     @Override
     public void run() {
         ThreadPriority.trySetNicenessOfThisThread(NICENESS);
@@ -39,6 +48,7 @@ final class SlotWriter implements Runnable {
             while (!capture.givenUp()) {
                 // Read before polling: what was submitted before finish() is then found.
                 boolean last = noMore;
+                hurryIf(copier.isCopying() && pool.isTight(hurrying));
                 Slot slot = copier.isCopying() && pool.hasMuchRoom() ? null : pool.pollFull();
                 if (slot != null) {
                     write(slot);
@@ -50,6 +60,15 @@ final class SlotWriter implements Runnable {
             }
         } catch (Throwable failure) {
             capture.fail(failure);
+        }
+    }
+
+    private void hurryIf(boolean tight) {
+        if (tight != hurrying) {
+            hurrying = tight;
+            hurried |= tight;
+            ThreadPriority.trySetNicenessOfThisThread(tight ? HURRIED_NICENESS : NICENESS);
+            sink.hurry(tight);
         }
     }
 

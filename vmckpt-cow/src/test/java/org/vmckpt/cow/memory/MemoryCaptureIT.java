@@ -47,7 +47,73 @@ class MemoryCaptureIT {
     void budgetOfFewSlotsSlowsTheGuestDownButLosesNothing() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
             memory.startWriters(2);
-            captureAndCompare(memory, MemoryTracker.MIN_BUDGET_BYTES);
+            BufferUse buffer = captureAndCompare(memory, MemoryTracker.MIN_BUDGET_BYTES).buffer();
+            assertThat(buffer.hurried()).isTrue();
+            assertThat(buffer.warning().orElseThrow()).contains("4 MiB", "--cow-budget");
+            assertThat(buffer.peakBytes()).isGreaterThan(buffer.budgetBytes() / 2);
+        }
+    }
+
+    @Test
+    void slowSinkMakesTheGuestWaitForRoomAndTheReportSaysSo() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(MemoryTracker.MIN_BUDGET_BYTES)) {
+            CollectingSink sink = new CollectingSink(SIZE);
+            PageSink slow =
+                    new PageSink() {
+                        @Override
+                        public void write(int region, long[] pages, int count, ByteBuffer data) {
+                            LockSupport.parkNanos(10_000_000);
+                            sink.write(region, pages, count, data);
+                        }
+
+                        @Override
+                        public void writeZeros(int region, long firstPage, long pageCount) {
+                            sink.writeZeros(region, firstPage, pageCount);
+                        }
+                    };
+            try (MemoryCapture capture = tracker.captureAndRelease(slow)) {
+                byte[] snapshot = memory.armInPause(capture);
+                for (int page = 0; page < 4000; page += 2) {
+                    memory.writePage(page);
+                }
+                capture.start();
+                BufferUse buffer = capture.awaitDrained().buffer();
+                assertThat(sink.content).isEqualTo(snapshot);
+                assertThat(buffer.faultWaitMicros()).isPositive();
+                assertThat(buffer.warning().orElseThrow())
+                        .contains("writes of the guest waited", "--cow-budget");
+            }
+        }
+    }
+
+    @Test
+    void budgetOfAllMemoryIsNeverTooSmall() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE)) {
+            memory.startWriters(1);
+            BufferUse buffer = captureAndCompare(memory, SIZE + (16 << 20)).buffer();
+            assertThat(buffer.warning()).isEmpty();
+        }
+    }
+
+    @Test
+    void writerThatGoesPageByPageMeetsFewFaults() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink sink = new CollectingSink(SIZE);
+            try (MemoryCapture capture = tracker.captureAndRelease(sink)) {
+                capture.armAhead();
+                byte[] snapshot = memory.armInPause(capture);
+                for (int page = 1000; page < 2000; page++) {
+                    memory.writePage(page);
+                }
+                capture.start();
+                CaptureReport report = capture.awaitDrained();
+                assertThat(sink.content).isEqualTo(snapshot);
+                assertThat(sink.mostArrivals()).isOne();
+                assertThat(report.pagesCopied()).isEqualTo(SIZE / Slot.PAGE_BYTES);
+                assertThat(report.faultCount()).isBetween(1000L / 16, 1000L / 8);
+            }
         }
     }
 

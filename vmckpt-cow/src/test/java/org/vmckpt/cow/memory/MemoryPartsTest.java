@@ -13,6 +13,8 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 import org.vmckpt.core.ProtocolException;
+import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.linux.NativeBuffer;
 
 class MemoryPartsTest {
     private static final String MTREE =
@@ -66,6 +68,75 @@ class MemoryPartsTest {
                 ProcessMapping.parse(
                         "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0    [vsyscall]");
         assertThat(vsyscall.contains(0xffffffffff600000L)).isTrue();
+    }
+
+    @Test
+    void searchForSharedMappingsFindsWhatALookAtEachLineFinds() throws Exception {
+        long pid = ProcessHandle.current().pid();
+        try (GuestFile file = GuestFile.createInMemory("shared", 8192);
+                NativeBuffer mapping = file.map(8192)) {
+            List<ProcessMapping> expected =
+                    ProcessMapping.of(pid).stream()
+                            .filter(line -> line.isShared() && line.isWritable())
+                            .toList();
+            assertThat(expected).anyMatch(line -> line.contains(mapping.address()));
+            for (int size : new int[] {1000, 4096, 1 << 20}) {
+                assertThat(ProcessMapping.sharedWritable(pid, new byte[size])).isEqualTo(expected);
+            }
+        }
+    }
+
+    @Test
+    void pagesSavedAheadGrowAlongASequenceOnly() {
+        SequentialWrites writes = new SequentialWrites();
+        long address = 1 << 20;
+        for (int expected : new int[] {1, 2, 4, 8, 16, 16}) {
+            assertThat(writes.pagesFor(address)).isEqualTo(expected);
+            address += expected * 4096L;
+            writes.savedUpTo(address);
+            // Another writer in between, all over the place.
+            assertThat(writes.pagesFor((expected * 1_000_003L) << 12)).isOne();
+            writes.savedUpTo((expected * 1_000_003L + 1) << 12);
+        }
+        assertThat(writes.pagesFor(address + 4096)).isOne();
+    }
+
+    @Test
+    void poolHasMemoryReadyForWhatIsExpectedAndGivesItBack() throws Exception {
+        int slots = 1024;
+        try (SlotPool pool = new SlotPool(slots, 4, () -> false)) {
+            pool.prepare(128L << 20);
+            assertThat(pool.populatedBytes()).isBetween(160L << 20, 200L << 20);
+            pool.prepare(100L << 20);
+            assertThat(pool.populatedBytes()).isBetween(160L << 20, 200L << 20);
+            pool.prepare(0);
+            assertThat(pool.populatedBytes()).isBetween(32L << 20, 40L << 20);
+            pool.prepare(Long.MAX_VALUE / 2);
+            assertThat(pool.populatedBytes()).isEqualTo(pool.sizeBytes());
+        }
+    }
+
+    @Test
+    void fullSlotsMayWaitOnlyAsLongAsTheRestHasRoom() throws Exception {
+        int slots = 64;
+        try (SlotPool pool = new SlotPool(slots, 4, () -> false)) {
+            pool.prepare(32L * Slot.BYTES);
+            takeAll(pool, 36);
+            // Fewer than half are free, and no more are to come.
+            assertThat(pool.hasMuchRoom()).isTrue();
+            pool.expect(64L * Slot.BYTES);
+            assertThat(pool.hasMuchRoom()).isFalse();
+            assertThat(pool.isTight(false)).isFalse();
+            takeAll(pool, 24);
+            assertThat(pool.isTight(false)).isTrue();
+            assertThat(pool.peakBytes()).isEqualTo(60L * Slot.BYTES);
+        }
+    }
+
+    private static void takeAll(SlotPool pool, int count) {
+        for (int i = 0; i < count; i++) {
+            assertThat(pool.tryTake()).isNotNull();
+        }
     }
 
     @Test
