@@ -10,7 +10,6 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +44,13 @@ public final class QmpClient implements AutoCloseable {
 
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(30);
 
+    private static final String OUT_OF_BAND = "oob";
+
+    // What every command ends with, and so what a staged one lacks.
+    private static final byte[] END = {'}', '\n'};
+    // No JSON has this byte: QEMU's docs/interop/qmp-spec tells to send it to get rid of a part.
+    private static final byte[] FORGET = {(byte) 0xff, '\n'};
+
     private static final String HELD_BY_ANOTHER =
             "most likely another client (libvirt, a monitor shell, another vmckpt) holds it,"
                     + " because QEMU serves one QMP client at a time; close that client or give the"
@@ -59,7 +65,10 @@ public final class QmpClient implements AutoCloseable {
     private final Map<Consumer<QmpEvent>, CompletableFuture<QmpEvent>> waiters =
             new ConcurrentHashMap<>();
     private final AtomicLong nextId = new AtomicLong();
+    // Guarded by this.
+    private @Nullable StagedCommand staged;
     private volatile @Nullable VmckptException broken;
+    private volatile boolean readsAhead;
 
     private QmpClient(Path socketPath, SocketChannel channel) {
         this.socketPath = socketPath;
@@ -80,7 +89,7 @@ public final class QmpClient implements AutoCloseable {
         try {
             client.reader.start();
             client.awaitGreeting(timeout);
-            client.execute("qmp_capabilities", Json.MAPPER.createObjectNode(), timeout);
+            client.execute("qmp_capabilities", client.capabilities(), timeout);
             connected = true;
             return client;
         } finally {
@@ -88,6 +97,15 @@ public final class QmpClient implements AutoCloseable {
                 client.close();
             }
         }
+    }
+
+    /** With oob QEMU reads the next command while it is at one; they are still done in order. */
+    private ObjectNode capabilities() {
+        ObjectNode arguments = Json.MAPPER.createObjectNode();
+        if (readsAhead) {
+            arguments.putArray("enable").add(OUT_OF_BAND);
+        }
+        return arguments;
     }
 
     private static SocketChannel open(Path socketPath) throws VmckptException {
@@ -180,6 +198,30 @@ public final class QmpClient implements AutoCloseable {
     /** Sends a command without waiting: {@link #await} takes the answer. */
     public CompletableFuture<JsonNode> submit(String command, ObjectNode arguments)
             throws VmckptException {
+        StagedCommand whole = message(command, arguments);
+        complete(whole);
+        return whole.answer();
+    }
+
+    /**
+     * Lets QEMU read a command ahead of the time when it is needed; nothing happens before its
+     * {@link StagedCommand#send}, which may also never come.
+     */
+    public StagedCommand stage(String command, ObjectNode arguments) throws VmckptException {
+        StagedCommand next = message(command, arguments);
+        synchronized (this) {
+            forgetStaged(command);
+            write(command, ByteBuffer.wrap(next.line(), 0, next.line().length - END.length));
+            staged = next;
+        }
+        return next;
+    }
+
+    public StagedCommand stage(String command) throws VmckptException {
+        return stage(command, Json.MAPPER.createObjectNode());
+    }
+
+    private StagedCommand message(String command, ObjectNode arguments) {
         long id = nextId.getAndIncrement();
         ObjectNode message = Json.MAPPER.createObjectNode();
         message.put("execute", command);
@@ -187,15 +229,33 @@ public final class QmpClient implements AutoCloseable {
             message.set("arguments", arguments);
         }
         message.put("id", id);
-        CompletableFuture<JsonNode> answer = new CompletableFuture<>();
-        pending.put(id, answer);
+        return new StagedCommand(this, command, message.toString(), id);
+    }
+
+    /** Sends what QEMU does not have of a command yet. */
+    void complete(StagedCommand command) throws VmckptException {
+        pending.put(command.id(), command.answer());
         VmckptException cause = broken;
         if (cause != null) {
-            pending.remove(id);
-            throw new TransportException(command + ": " + cause.getMessage(), cause);
+            pending.remove(command.id());
+            throw new TransportException(command.command() + ": " + cause.getMessage(), cause);
         }
-        send(command, message);
-        return answer;
+        synchronized (this) {
+            boolean begun = command.equals(staged);
+            if (begun) {
+                staged = null;
+            } else {
+                forgetStaged(command.command());
+            }
+            write(command.command(), ByteBuffer.wrap(begun ? END : command.line()));
+        }
+    }
+
+    private void forgetStaged(String command) throws TransportException {
+        if (staged != null) {
+            staged = null;
+            write(command, ByteBuffer.wrap(FORGET));
+        }
     }
 
     /** Waits for the answer of a submitted command. */
@@ -239,12 +299,10 @@ public final class QmpClient implements AutoCloseable {
         return answer.path("return");
     }
 
-    private synchronized void send(String command, ObjectNode message) throws TransportException {
+    private void write(String command, ByteBuffer bytes) throws TransportException {
         try {
-            byte[] line = (message + "\n").getBytes(StandardCharsets.UTF_8);
-            ByteBuffer buffer = ByteBuffer.wrap(line);
-            while (buffer.hasRemaining()) {
-                channel.write(buffer);
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
             }
         } catch (IOException e) {
             throw new TransportException(
@@ -318,6 +376,9 @@ public final class QmpClient implements AutoCloseable {
     private void dispatch(String line) throws ProtocolException {
         JsonNode message = parse(line);
         if (message.has("QMP")) {
+            for (JsonNode capability : message.path("QMP").path("capabilities")) {
+                readsAhead |= capability.asText().equals(OUT_OF_BAND);
+            }
             greeting.complete(QemuVersion.of(message.path("QMP").path("version")));
         } else if (message.has("event")) {
             QmpEvent event = QmpEvent.of(message);

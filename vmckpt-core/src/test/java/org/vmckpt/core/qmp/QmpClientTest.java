@@ -3,6 +3,7 @@ package org.vmckpt.core.qmp;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -13,16 +14,19 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.ConflictException;
+import org.vmckpt.core.Json;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.TransportException;
 
-/** Against a peer that speaks bytes of our choosing; QmpClientIT speaks with QEMU. */
+/** Against a peer that speaks bytes of our choosing; StagedCommandIT and others speak with QEMU. */
 class QmpClientTest {
     private static final String GREETING =
             "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7},"
@@ -139,5 +143,79 @@ class QmpClientTest {
         peerSays("{\"return\": {}}\n", false);
         assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5)))
                 .isInstanceOf(ProtocolException.class);
+    }
+
+    private static String heard(SocketChannel peer) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(1 << 12);
+        peer.read(bytes);
+        return new String(bytes.array(), 0, bytes.position(), StandardCharsets.ISO_8859_1);
+    }
+
+    private static void say(SocketChannel peer, String line) throws IOException {
+        peer.write(ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private record Conversation(QmpClient client, SocketChannel peer) implements AutoCloseable {
+        String received() throws IOException {
+            return heard(peer);
+        }
+
+        @Override
+        public void close() throws IOException {
+            peer.close();
+            client.close();
+        }
+    }
+
+    /** After the greeting the peer says what the test makes it say. */
+    private Conversation conversation() throws Exception {
+        CompletableFuture<SocketChannel> greeted = new CompletableFuture<>();
+        Thread.ofVirtual()
+                .start(() -> {
+                    try {
+                        SocketChannel peer = server.accept();
+                        List<String> lines = GREETING.lines().toList();
+                        say(peer, lines.getFirst());
+                        assertThat(heard(peer)).contains("\"enable\":[\"oob\"]");
+                        say(peer, lines.getLast());
+                        greeted.complete(peer);
+                    } catch (IOException | AssertionError e) {
+                        greeted.completeExceptionally(e);
+                    }
+                });
+        QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5));
+        return new Conversation(client, greeted.get());
+    }
+
+    @Test
+    void stagedCommandIsSentButForItsEnd() throws Exception {
+        try (Conversation talk = conversation()) {
+            StagedCommand stop = talk.client().stage("stop");
+            assertThat(talk.received()).isEqualTo("{\"execute\":\"stop\",\"id\":1");
+            stop.send();
+            assertThat(talk.received()).isEqualTo("}\n");
+            say(talk.peer(), "{\"return\": {\"a\": 1}, \"id\": 1}");
+            assertThat(stop.await(Duration.ofSeconds(5)).path("a").asInt()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void otherCommandMakesThePeerForgetAStagedOneWhichIsThenSentWhole() throws Exception {
+        try (Conversation talk = conversation()) {
+            StagedCommand stop = talk.client().stage("stop");
+            talk.received();
+            CompletableFuture<JsonNode> unanswered =
+                    talk.client().submit("cont", Json.MAPPER.createObjectNode());
+            String sent = talk.received();
+            String forgotten = "\u00ff\n";
+            String cont = "{\"execute\":\"cont\",\"id\":2}\n";
+            if (sent.equals(forgotten)) {
+                sent += talk.received();
+            }
+            assertThat(sent).isEqualTo(forgotten + cont);
+            assertThat(unanswered).isNotDone();
+            stop.send();
+            assertThat(talk.received()).isEqualTo("{\"execute\":\"stop\",\"id\":1}\n");
+        }
     }
 }

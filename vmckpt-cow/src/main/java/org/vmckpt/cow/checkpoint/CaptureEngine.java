@@ -23,8 +23,14 @@ interface CaptureEngine extends AutoCloseable {
     /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
     void protect() throws VmckptException;
 
-    /** The guest stands still, its disks are forked. When this returns the guest may go on. */
+    /** The guest stands still, QEMU is busy: lets it read ahead what {@link #save} tells it. */
+    default void stageSave() throws VmckptException {}
+
+    /** The guest stands still, its disks are forked: QEMU begins to write its devices. */
     void save() throws VmckptException;
+
+    /** When this returns the guest may go on. */
+    default void awaitSaved() throws VmckptException {}
 
     /** Whether QEMU let the guest go on by itself, in {@link #save}. */
     boolean resumesGuest();

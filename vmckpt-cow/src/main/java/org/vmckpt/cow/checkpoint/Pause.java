@@ -6,13 +6,14 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
-import org.vmckpt.core.Json;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.qmp.StagedCommand;
 import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
 
@@ -24,6 +25,8 @@ import org.vmckpt.cow.guard.Guard;
  *   stop --+-- fork disks -- engine saves --+-- cont
  *          +-- engine protects -------------+
  * </pre>
+ *
+ * QEMU reads each command while it is at the one before ({@link StagedCommand}).
  */
 final class Pause {
     /** A stop that waits for its disks cannot be called back, so it is waited for. */
@@ -40,6 +43,7 @@ final class Pause {
     private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
+    private @Nullable StagedCommand cont;
 
     Pause(QmpClient qmp, Guard guard, OverlayFork fork, CaptureEngine engine, PauseProbe probe) {
         this.qmp = qmp;
@@ -62,13 +66,16 @@ final class Pause {
         try (EventWaiter stopped = qmp.waitFor("STOP event", event -> event.is("STOP"));
                 EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"));
                 EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
+            // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
+            StagedCommand stop = qmp.stage("stop");
             if (expected == GuestStatus.RUNNING) {
                 guard.pausing();
                 stoppedByUs = true;
             }
             long start = System.nanoTime();
-            // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
-            qmp.execute("stop", Json.MAPPER.createObjectNode(), STOP_LIMIT);
+            stop.send();
+            fork.stage();
+            stop.await(STOP_LIMIT);
             long stopEnd = System.nanoTime();
             requireExpected(expected, stopped.happened());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
@@ -85,8 +92,8 @@ final class Pause {
     private PauseTimes goOn(PauseTimes parts, EventWaiter stopped, EventWaiter resumed)
             throws VmckptException {
         long contStart = System.nanoTime();
-        if (!engine.resumesGuest()) {
-            qmp.execute("cont");
+        if (cont != null) {
+            cont.send().await(CONT_LIMIT);
         }
         long contEnd = System.nanoTime();
         probe.reached(PauseProbe.Moment.RESUMED);
@@ -153,13 +160,19 @@ final class Pause {
         long start = System.nanoTime();
         CompletableFuture<Long> armed = armBeside();
         try {
-            fork.fork();
+            fork.begin();
+            engine.stageSave();
+            fork.awaitEnd();
             forked = true;
             long forkEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.FORKED);
             // From here on the engine may let the guest go on.
             undisturbed.require();
             engine.save();
+            if (stoppedByUs && !engine.resumesGuest()) {
+                cont = qmp.stage("cont");
+            }
+            engine.awaitSaved();
             long devicesEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.DEVICES_SAVED);
             long armEnd = join(armed);

@@ -112,8 +112,18 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
+    public void stageSave() throws VmckptException {
+        prepared().devices().stage();
+    }
+
+    @Override
     public void save() throws VmckptException {
-        prepared().devices().save(DEVICE_LIMIT);
+        prepared().devices().save();
+    }
+
+    @Override
+    public void awaitSaved() throws VmckptException {
+        prepared().devices().awaitSaved(DEVICE_LIMIT);
     }
 
     @Override

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
@@ -12,6 +13,7 @@ import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.qmp.StagedCommand;
 
 /**
  * The fork of all disks at one instant: prepared while the guest runs, done in one QEMU transaction
@@ -20,10 +22,13 @@ import org.vmckpt.core.qmp.QmpClient;
  * <p>States: prepared, then either abandoned or forked, then possibly reverted.
  */
 public final class OverlayFork {
+    private static final Duration LIMIT = Duration.ofSeconds(30);
+
     private final QmpClient qmp;
     private final CheckpointId checkpoint;
     private final List<Overlay> overlays = new ArrayList<>();
     private final ObjectNode transaction = Json.MAPPER.createObjectNode();
+    private @Nullable StagedCommand staged;
 
     private OverlayFork(QmpClient qmp, CheckpointId checkpoint) {
         this.qmp = qmp;
@@ -96,13 +101,32 @@ public final class OverlayFork {
         }
     }
 
-    /**
-     * Puts every overlay on top of its disk: all of them or, when this fails, none. One round trip
-     * to QEMU.
-     */
-    public void fork() throws VmckptException {
+    /** Lets QEMU read ahead what {@link #begin} then makes it do. */
+    public void stage() throws VmckptException {
         if (!overlays.isEmpty()) {
-            qmp.execute("transaction", transaction);
+            staged = qmp.stage("transaction", transaction);
+        }
+    }
+
+    /** Puts every overlay on top of its disk: all of them or, when this fails, none. */
+    public void fork() throws VmckptException {
+        begin();
+        awaitEnd();
+    }
+
+    /** What {@link #fork} begins with: QEMU is at it when this returns. */
+    public void begin() throws VmckptException {
+        if (staged == null) {
+            stage();
+        }
+        if (staged != null) {
+            staged.send();
+        }
+    }
+
+    public void awaitEnd() throws VmckptException {
+        if (staged != null) {
+            staged.await(LIMIT);
         }
     }
 

@@ -8,14 +8,16 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.Json;
-import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.qmp.QmpEvent;
+import org.vmckpt.core.qmp.StagedCommand;
 
 /**
  * A small qcow2 image that belongs to no device, into which QEMU writes the guest's device state as
@@ -27,10 +29,6 @@ import org.vmckpt.core.qmp.QmpEvent;
  * state that it was in.
  */
 public final class StateImage implements AutoCloseable {
-    /** Room for a disk that nobody writes; the device state lies beyond its end. */
-    private static final long VIRTUAL_BYTES = 1 << 20;
-
-    private static final Duration CREATE_LIMIT = Duration.ofSeconds(30);
     private static final Duration SETTLE_LIMIT = Duration.ofSeconds(20);
     private static final Set<String> ENDS = Set.of("concluded", "aborting");
 
@@ -39,6 +37,7 @@ public final class StateImage implements AutoCloseable {
     private final String job;
     private final Path path;
     private final EventWaiter ended;
+    private @Nullable StagedCommand command;
     private boolean started;
 
     private StateImage(QmpClient qmp, Path folder) {
@@ -76,6 +75,7 @@ public final class StateImage implements AutoCloseable {
                     path,
                     PosixFilePermissions.asFileAttribute(
                             PosixFilePermissions.fromString("rw-------")));
+            Files.write(path, StateImageFormat.blank());
             Files.setOwner(path, Files.getOwner(folder));
         } catch (IOException e) {
             throw new StorageException("creating " + path + " for the device state: " + e, e);
@@ -83,20 +83,17 @@ public final class StateImage implements AutoCloseable {
     }
 
     private void addToQemu() throws VmckptException {
-        String fileNode = OverlayName.fileNodeOf(node);
-        ObjectNode file = nodeOptions("file", fileNode).put("filename", path.toString());
-        qmp.execute("blockdev-add", file);
-        String create = BlockJobs.ID_PREFIX + "create-" + node;
-        ObjectNode arguments = Json.MAPPER.createObjectNode().put("job-id", create);
-        arguments
-                .putObject("options")
-                .put("driver", "qcow2")
-                .put("version", "v3")
-                .put("file", fileNode)
-                .put("size", VIRTUAL_BYTES);
-        qmp.execute("blockdev-create", arguments);
-        BlockJobs.await(qmp, create, CREATE_LIMIT, "create state image", ProgressListener.none());
-        qmp.execute("blockdev-add", nodeOptions("qcow2", node).put("file", fileNode));
+        ObjectNode file =
+                nodeOptions("file", OverlayName.fileNodeOf(node)).put("filename", path.toString());
+        try {
+            // A write is done when it was submitted; by default each waits for another thread.
+            qmp.execute("blockdev-add", file.deepCopy().put("aio", "io_uring"));
+        } catch (ProtocolException unavailable) {
+            // Not built into this QEMU, or forbidden by a sysctl or its sandbox.
+            qmp.execute("blockdev-add", file);
+        }
+        ObjectNode image = nodeOptions("qcow2", node).put("file", OverlayName.fileNodeOf(node));
+        qmp.execute("blockdev-add", image);
     }
 
     /** What is in it is read at once and then thrown away, so nothing is flushed. */
@@ -113,11 +110,8 @@ public final class StateImage implements AutoCloseable {
                 && ENDS.contains(event.data().path("status").asText());
     }
 
-    /**
-     * Makes a guest that stands still write its device state. When this returns the guest may go
-     * on.
-     */
-    public void save(Duration limit) throws VmckptException {
+    /** Lets QEMU read ahead what {@link #save} then makes it do. */
+    public void stage() throws VmckptException {
         ObjectNode arguments =
                 Json.MAPPER
                         .createObjectNode()
@@ -125,8 +119,25 @@ public final class StateImage implements AutoCloseable {
                         .put("tag", "vmckpt")
                         .put("vmstate", node);
         arguments.putArray("devices").add(node);
+        command = qmp.stage("snapshot-save", arguments);
+    }
+
+    /** Makes a guest that stands still begin to write its device state; after {@link #stage}. */
+    public void save() throws VmckptException {
         started = true;
-        qmp.execute("snapshot-save", arguments);
+        command().send();
+    }
+
+    private StagedCommand command() {
+        if (command == null) {
+            throw new IllegalStateException("used before stage");
+        }
+        return command;
+    }
+
+    /** When this returns the guest may go on. */
+    public void awaitSaved(Duration limit) throws VmckptException {
+        command().await(limit);
         String status = ended.await(limit).data().path("status").asText();
         if (!status.equals("concluded")) {
             throw new TransportException(
