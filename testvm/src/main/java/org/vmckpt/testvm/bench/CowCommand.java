@@ -36,6 +36,10 @@ final class CowCommand implements Callable<Integer> {
         CowResults results =
                 new CowSuite(options.memoryBytes(), options.rounds(), System.err).run();
         options.write(results.report());
+        System.out.println("targets (medians of " + options.rounds() + " rounds):");
+        for (CowTargets.Target target : CowTargets.judge(results, options.rounds())) {
+            System.out.println("  " + target);
+        }
         if (html != null) {
             Files.writeString(html, CowHtml.render(results, options.rounds()));
         }

@@ -28,17 +28,19 @@ final class CowHtml {
     private static final String BACKGROUND = "qemu background-snapshot";
 
     private final CowResults results;
+    private final int rounds;
     private final StringBuilder html = new StringBuilder();
 
-    private CowHtml(CowResults results) {
+    private CowHtml(CowResults results, int rounds) {
         this.results = results;
+        this.rounds = rounds;
     }
 
     static String render(CowResults results, int rounds) throws IOException {
-        return new CowHtml(results).page(rounds);
+        return new CowHtml(results, rounds).page();
     }
 
-    private String page(int rounds) throws IOException {
+    private String page() throws IOException {
         html.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
         html.append("<title>vmckpt: cost of a checkpoint</title>\n<style>\n");
         html.append(STYLE).append("</style>\n</head>\n<body>\n");
@@ -85,14 +87,15 @@ final class CowHtml {
 
     private void targets() {
         html.append("<h2>Targets</h2>\n<table>\n");
-        for (CowTargets.Target target : CowTargets.judge(results)) {
+        for (CowTargets.Target target : CowTargets.judge(results, rounds)) {
             html.append("<tr><td class=\"").append(target.outcome()).append("\">");
             html.append(target.outcome().name().toLowerCase(Locale.ROOT)).append("</td><td>");
             html.append(escape(target.wanted())).append("</td><td>");
             html.append(escape(target.found())).append("</td></tr>\n");
         }
         html.append("</table>\n<p class=\"quiet\">open: the guest it is meant for was not");
-        html.append(" measured; the number is of the nearest one.</p>\n");
+        html.append(" measured, and the number is of the nearest one; or there were fewer than ");
+        html.append(CowTargets.ROUNDS).append(" rounds.</p>\n");
     }
 
     private void charts() throws IOException {

@@ -8,9 +8,12 @@ enum CowQuantity {
     STALL_P999("stall p99.9", "us"),
     STALL_LONGEST("guest's longest stall", "us"),
     LOST("guest writes lost", "pages"),
+    FAULT_P50("fault service p50", "us"),
+    FAULT_P99("fault service p99", "us"),
     WINDOW("copy window", "ms"),
     DURABLE("time to durable", "ms"),
     BYTES("bytes saved", "MiB"),
+    ALONE("changed pages, compressed alone", "MiB"),
     DIRTY("pages that changed", "%");
 
     private final String label;

@@ -90,6 +90,8 @@ final class IncrementalRounds {
                 if (round > 0) {
                     Samples rows = samples.computeIfAbsent(share, _ -> new Samples());
                     add(rows, Samples.VMCKPT, report);
+                    long alone = CompressedSize.ofNewestLayers(report, store);
+                    add(rows, Samples.VMCKPT, CowQuantity.ALONE, LoadRounds.mebibytes(alone));
                     add(rows, FULL, full);
                 }
             }

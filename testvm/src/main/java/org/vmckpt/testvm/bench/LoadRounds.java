@@ -93,6 +93,7 @@ final class LoadRounds {
             if (undisturbed >= 1) {
                 add(samples, turn, CowQuantity.LOST, turn.done().pagesLost(undisturbed));
             }
+            measured.own().forEach((quantity, value) -> add(samples, turn, quantity, value));
             add(samples, turn, CowQuantity.WINDOW, measured.copyWindow());
             add(samples, turn, CowQuantity.DURABLE, measured.durable());
             measured.savedBytes()

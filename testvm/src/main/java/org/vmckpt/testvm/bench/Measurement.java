@@ -14,6 +14,7 @@ import java.util.OptionalLong;
  * @param durable from the stop until everything was on disk
  * @param savedBytes what was stored, or written where it would be stored
  * @param pauseParts where the pause went, in milliseconds, in their order
+ * @param own what the contender measured inside itself
  * @param detail for people who look into a single run
  */
 record Measurement(
@@ -22,6 +23,7 @@ record Measurement(
         OptionalDouble durable,
         OptionalLong savedBytes,
         Map<String, Double> pauseParts,
+        Map<CowQuantity, Double> own,
         String detail) {
     static final Measurement NOTHING =
             new Measurement(
@@ -32,6 +34,7 @@ record Measurement(
 
     Measurement {
         pauseParts = Collections.unmodifiableMap(new LinkedHashMap<>(pauseParts));
+        own = Map.copyOf(own);
     }
 
     Measurement(
@@ -39,6 +42,6 @@ record Measurement(
             OptionalDouble copyWindow,
             OptionalDouble durable,
             OptionalLong savedBytes) {
-        this(pause, copyWindow, durable, savedBytes, Map.of(), "");
+        this(pause, copyWindow, durable, savedBytes, Map.of(), Map.of(), "");
     }
 }

@@ -51,6 +51,7 @@ final class VmckptContender implements Contender {
                 OptionalDouble.of((double) report.durableMillis()),
                 OptionalLong.of(report.storedBytes()),
                 parts(report.pause()),
+                faults(report),
                 describe(report));
     }
 
@@ -75,6 +76,17 @@ final class VmckptContender implements Contender {
         parts.put("arm", pause.armMicros() / 1000.0);
         parts.put("cont", pause.contMicros() / 1000.0);
         return parts;
+    }
+
+    /** Without a fault there is no time of one. */
+    static Map<CowQuantity, Double> faults(CheckpointReport report) {
+        Map<String, Long> statistics = report.manifest().statistics();
+        if (report.cowFaults() == 0) {
+            return Map.of();
+        }
+        return Map.of(
+                CowQuantity.FAULT_P50, (double) statistics.getOrDefault("cowFaultP50Micros", 0L),
+                CowQuantity.FAULT_P99, (double) statistics.getOrDefault("cowFaultP99Micros", 0L));
     }
 
     private static String describe(CheckpointReport report) {
