@@ -118,12 +118,12 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public void save() throws VmckptException {
-        prepared().devices().save();
+        prepared().devices().begin();
     }
 
     @Override
     public void awaitSaved() throws VmckptException {
-        prepared().devices().awaitSaved(DEVICE_LIMIT);
+        prepared().devices().awaitEnd(DEVICE_LIMIT);
     }
 
     @Override

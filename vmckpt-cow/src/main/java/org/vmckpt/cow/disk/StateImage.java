@@ -110,7 +110,14 @@ public final class StateImage implements AutoCloseable {
                 && ENDS.contains(event.data().path("status").asText());
     }
 
-    /** Lets QEMU read ahead what {@link #save} then makes it do. */
+    /** Makes a guest that stands still write its device state: stages, begins and awaits it. */
+    void save(Duration limit) throws VmckptException {
+        stage();
+        begin();
+        awaitEnd(limit);
+    }
+
+    /** Lets QEMU read ahead what {@link #begin} then makes it do. */
     public void stage() throws VmckptException {
         ObjectNode arguments =
                 Json.MAPPER
@@ -123,7 +130,7 @@ public final class StateImage implements AutoCloseable {
     }
 
     /** Makes a guest that stands still begin to write its device state; after {@link #stage}. */
-    public void save() throws VmckptException {
+    public void begin() throws VmckptException {
         started = true;
         command().send();
     }
@@ -136,7 +143,7 @@ public final class StateImage implements AutoCloseable {
     }
 
     /** When this returns the guest may go on. */
-    public void awaitSaved(Duration limit) throws VmckptException {
+    public void awaitEnd(Duration limit) throws VmckptException {
         command().await(limit);
         String status = ended.await(limit).data().path("status").asText();
         if (!status.equals("concluded")) {

@@ -62,9 +62,7 @@ class StateImageIT {
     }
 
     private static byte[] saved(StateImage image) throws Exception {
-        image.stage();
-        image.save();
-        image.awaitSaved(LIMIT);
+        image.save(LIMIT);
         return image.read(LARGEST_BYTES);
     }
 }
