@@ -3,6 +3,7 @@ package org.vmckpt.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.Map;
 import org.vmckpt.core.Json;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.EngineName;
@@ -60,7 +61,13 @@ final class CheckpointReportText {
         if (report.engine().chosen() != EngineName.UFFD) {
             return "";
         }
-        return Statistics.text("", report.cowFaults()) + " COW faults";
+        String faults = Statistics.text("", report.cowFaults()) + " COW faults";
+        Map<String, Long> statistics = report.manifest().statistics();
+        Long p50 = statistics.get("cowFaultP50Micros");
+        Long p99 = statistics.get("cowFaultP99Micros");
+        return report.cowFaults() == 0 || p50 == null || p99 == null
+                ? faults
+                : faults + ", p50 " + micros(p50) + ", p99 " + micros(p99);
     }
 
     private static String read(CheckpointReport report) {

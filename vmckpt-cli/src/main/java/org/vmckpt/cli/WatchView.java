@@ -78,7 +78,11 @@ final class WatchView implements AutoCloseable {
     }
 
     private static long dirtyPages(CheckpointReport report) {
-        return report.manifest().statistics().getOrDefault("pagesWanted", 0L);
+        return statistic(report, "pagesWanted");
+    }
+
+    private static long statistic(CheckpointReport report, String name) {
+        return report.manifest().statistics().getOrDefault(name, 0L);
     }
 
     private ObjectNode toJson(CheckpointReport report, Duration behind) {
@@ -91,6 +95,10 @@ final class WatchView implements AutoCloseable {
                 .put("pauseMicros", report.pause().totalMicros())
                 .put("copyWindowMicros", report.copyWindowMicros())
                 .put("dirtyPages", dirtyPages(report))
+                .put("cowFaults", report.cowFaults())
+                .put("cowFaultP50Micros", statistic(report, "cowFaultP50Micros"))
+                .put("cowFaultP99Micros", statistic(report, "cowFaultP99Micros"))
+                .put("cowFaultMaxMicros", statistic(report, "cowFaultMaxMicros"))
                 .put("memoryReadBytes", report.memoryReadBytes())
                 .put("diskReadBytes", report.diskReadBytes())
                 .put("storedBytes", report.storedBytes())

@@ -43,6 +43,7 @@ final class FaultServer implements Runnable {
     private int runFaults;
     // Written by the fault thread only.
     private long trackedFaults;
+    private long wantedPagesLetGo;
     private long batch;
     // Odd while a batch of messages is being served.
     private volatile long batchSequence;
@@ -189,6 +190,7 @@ final class FaultServer implements Runnable {
             last += region.states.changeRun(page + 1, limit, PageStates.ARMED, PageStates.FAULTING);
         }
         lift(region, first, last - first + 1);
+        wantedPagesLetGo += withNeighbours ? last - first + 1 : 0;
     }
 
     /** Reads originals into a slot; false when the capture ends instead. */
@@ -302,6 +304,11 @@ final class FaultServer implements Runnable {
 
     ServiceTimes times() {
         return times;
+    }
+
+    /** Pages that were armed ahead and written before the pause, since the start. */
+    long wantedPagesLetGo() {
+        return wantedPagesLetGo;
     }
 
     /** Faults outside captures, since the start. */

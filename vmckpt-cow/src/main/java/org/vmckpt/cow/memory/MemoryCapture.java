@@ -28,6 +28,8 @@ public final class MemoryCapture implements AutoCloseable {
     private final List<SlotWriter> writers = new ArrayList<>();
     private final List<Thread> writerThreads = new ArrayList<>();
     private final long faultsBefore;
+    private final long letGoBefore;
+    private long pagesArmedAhead;
     private long armedAheadNanos;
     private long armStartNanos;
     private long armEndNanos;
@@ -39,6 +41,7 @@ public final class MemoryCapture implements AutoCloseable {
         this.tracking = tracking;
         this.sink = sink;
         this.faultsBefore = tracker.faults.trackedFaults();
+        this.letGoBefore = tracker.faults.wantedPagesLetGo();
         this.copier = new Copier(tracker.state, tracker.pool, tracker.faults, tracking);
         this.copierThread = MemoryTracker.thread("vmckpt-copier", copier);
         int writerCount = Math.min(MAX_WRITERS, Runtime.getRuntime().availableProcessors());
@@ -58,7 +61,7 @@ public final class MemoryCapture implements AutoCloseable {
     public void armAhead() throws VmckptException {
         tracker.prepareBuffer();
         long start = System.nanoTime();
-        tracker.arming.armLoosePages();
+        pagesArmedAhead = tracker.arming.armLoosePages();
         armedAheadNanos = System.nanoTime() - start;
         tracker.check();
     }
@@ -72,7 +75,9 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.faults.freeze();
         try {
             pagesArmedInPause = tracker.arming.armLoosePages();
-            tracker.pool.expect(pagesArmedInPause * Slot.PAGE_BYTES);
+            long letGo = tracker.faults.wantedPagesLetGo() - letGoBefore;
+            long wanted = pagesArmedAhead - letGo + pagesArmedInPause;
+            tracker.pool.expect(wanted * Slot.PAGE_BYTES);
         } finally {
             tracker.faults.startCapturing();
         }

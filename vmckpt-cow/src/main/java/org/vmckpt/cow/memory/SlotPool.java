@@ -74,13 +74,12 @@ final class SlotPool implements AutoCloseable {
         }
         ranShort = false;
         fewestFree.set(slots.length);
-        slotsToCome.set(0);
         expect(expectedBytes);
     }
 
-    /** So many more bytes of originals will come; too many do no harm. */
+    /** So many bytes of originals will come. */
     void expect(long bytes) {
-        slotsToCome.addAndGet((int) (bytes / Slot.BYTES));
+        slotsToCome.set((int) (bytes / Slot.BYTES));
     }
 
     private void resize(int wanted) throws ErrnoException {
