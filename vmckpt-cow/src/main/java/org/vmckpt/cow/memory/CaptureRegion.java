@@ -29,8 +29,14 @@ final class CaptureRegion {
         return (long) pageCount * Slot.PAGE_BYTES;
     }
 
-    /** How many pages the next capture wants. */
-    int loosePages() {
+    /** How many pages the next capture wants and must read, about. */
+    int wantedPages() throws ErrnoException {
+        int loose = loosePages();
+        // To look for holes takes long in fragmented memory, and what was written is no hole.
+        return loose <= pageCount / 2 ? loose : Math.min(loose, dataPages());
+    }
+
+    private int loosePages() {
         int count = 0;
         int page = states.next(PageStates.LOOSE, 0, pageCount);
         while (page < pageCount) {
@@ -41,7 +47,7 @@ final class CaptureRegion {
     }
 
     /** How many pages are no holes; all of them when so many pieces take too long to count. */
-    int dataPages() throws ErrnoException {
+    private int dataPages() throws ErrnoException {
         int count = 0;
         long end = offsetOf(pageCount);
         long data = file.nextData(offsetOf(0));

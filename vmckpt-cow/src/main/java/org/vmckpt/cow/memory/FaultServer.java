@@ -29,7 +29,6 @@ final class FaultServer implements Runnable {
     private final @Nullable Slot[] openSlots;
     private final UffdMessages messages = new UffdMessages();
     private final Discards discards;
-    private final SequentialWrites sequential = new SequentialWrites();
 
     // Set by whoever takes the checkpoint, while this thread is between two batches.
     private volatile Phase phase = Phase.TRACKING;
@@ -40,7 +39,6 @@ final class FaultServer implements Runnable {
     private @Nullable CaptureRegion runRegion;
     private int runFirst;
     private int runCount;
-    private int runFaults;
     // Written by the fault thread only.
     private long trackedFaults;
     private long wantedPagesLetGo;
@@ -152,15 +150,10 @@ final class FaultServer implements Runnable {
         if (slot == null) {
             return;
         }
-        int limit = page + sequential.pagesFor(region.addressOf(page));
-        limit = Math.min(Math.min(limit, page + slot.free()), region.pageCount);
-        int more = region.states.changeRun(page + 1, limit, PageStates.ARMED, PageStates.FAULTING);
-        sequential.savedUpTo(region.addressOf(page + 1 + more));
-        if (save(region, page, 1 + more, slot)) {
+        if (save(region, page, slot)) {
             runFirst = runCount == 0 ? page : runFirst;
             runRegion = region;
-            runCount += 1 + more;
-            runFaults++;
+            runCount++;
         }
     }
 
@@ -168,12 +161,11 @@ final class FaultServer implements Runnable {
         CaptureRegion region = runRegion;
         if (runCount > 0 && region != null && lift(region, runFirst, runCount)) {
             long nanos = System.nanoTime() - startNanos;
-            for (int i = 0; i < runFaults; i++) {
+            for (int i = 0; i < runCount; i++) {
                 times.record(nanos);
             }
         }
         runCount = 0;
-        runFaults = 0;
     }
 
     /** Before the pause: nothing is saved. Neighbours that are wanted anyway go with the page. */
@@ -193,16 +185,15 @@ final class FaultServer implements Runnable {
         wantedPagesLetGo += withNeighbours ? last - first + 1 : 0;
     }
 
-    /** Reads originals into a slot; false when the capture ends instead. */
-    private boolean save(CaptureRegion region, int page, int count, Slot slot) {
-        long bytes = (long) count * Slot.PAGE_BYTES;
-        long read = region.file.pread(slot.nextAddress(), bytes, region.offsetOf(page));
-        if (read != bytes) {
+    /** Reads a page's original into a slot; false when the capture ends instead. */
+    private boolean save(CaptureRegion region, int page, Slot slot) {
+        long read = region.file.pread(slot.nextAddress(), Slot.PAGE_BYTES, region.offsetOf(page));
+        if (read != Slot.PAGE_BYTES) {
             capture.failCall("pread of guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
-        slot.add(page, count);
-        pagesSaved += count;
+        slot.add(page, 1);
+        pagesSaved++;
         if (slot.free() == 0) {
             openSlots[region.index] = null;
             pool.submit(slot);
@@ -297,7 +288,7 @@ final class FaultServer implements Runnable {
         return budgetWaitNanos / 1000.0;
     }
 
-    /** By faults, and ahead of writers that go through memory page by page. */
+    /** Pages whose originals were saved for a fault. */
     long pagesSaved() {
         return pagesSaved;
     }

@@ -141,7 +141,7 @@ public final class MemoryTracker implements AutoCloseable {
         long pages = 0;
         try {
             for (CaptureRegion region : state.regions) {
-                pages += Math.min(region.loosePages(), region.dataPages());
+                pages += region.wantedPages();
             }
             pool.prepare(pages * Slot.PAGE_BYTES);
         } catch (ErrnoException failure) {

@@ -87,21 +87,6 @@ class MemoryPartsTest {
     }
 
     @Test
-    void pagesSavedAheadGrowAlongASequenceOnly() {
-        SequentialWrites writes = new SequentialWrites();
-        long address = 1 << 20;
-        for (int expected : new int[] {1, 2, 4, 8, 16, 16}) {
-            assertThat(writes.pagesFor(address)).isEqualTo(expected);
-            address += expected * 4096L;
-            writes.savedUpTo(address);
-            // Another writer in between, all over the place.
-            assertThat(writes.pagesFor((expected * 1_000_003L) << 12)).isOne();
-            writes.savedUpTo((expected * 1_000_003L + 1) << 12);
-        }
-        assertThat(writes.pagesFor(address + 4096)).isOne();
-    }
-
-    @Test
     void poolHasMemoryReadyForWhatIsExpectedAndGivesItBack() throws Exception {
         int slots = 1024;
         try (SlotPool pool = new SlotPool(slots, 4, () -> false)) {
