@@ -3,7 +3,6 @@ package org.vmckpt.core.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -11,7 +10,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.CheckpointId;
@@ -19,38 +17,28 @@ import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.SegmentName;
-import org.vmckpt.core.StorageException;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 
 /** A store directory. Safe for several threads and several processes at once. */
 public final class Store implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Store.class);
 
-    /** Device streams are read whole; nothing larger is the device state of a guest. */
-    private static final int MAX_BYTES_IN_MEMORY = 1 << 30;
-
-    private static final int BYTES_UNIT_SIZE = 65536;
-
     private final StoreDirectory directory;
     private final StoreLock lock;
-    private final StoreLock manifestLock;
-    private final RecentFoldings foldings;
     private final ManifestCatalog catalog;
     private final LayerRecords layerRecords;
     private final UnpublishedSegments unpublished;
-
-    /** Guarded by this object; made when the first file is written. */
-    private @Nullable TemporaryFolder temporaryFolder;
+    private final TemporaryFiles temporaries;
+    private final ManifestChanges changes;
 
     private Store(StoreDirectory directory) {
         this.directory = directory;
         this.lock = StoreLock.ofSegments(directory);
-        this.manifestLock = StoreLock.ofManifests(directory);
-        this.foldings = new RecentFoldings(directory);
         this.catalog = new ManifestCatalog(directory);
         this.layerRecords = new LayerRecords(directory);
         this.unpublished = new UnpublishedSegments(lock);
+        this.temporaries = new TemporaryFiles(directory);
+        this.changes = new ManifestChanges(directory, lock, catalog, layerRecords, temporaries);
     }
 
     /** Opens an existing store. */
@@ -89,7 +77,7 @@ public final class Store implements AutoCloseable {
         unpublished.writerOpened();
         SegmentWriter writer = null;
         try {
-            writer = new SegmentWriter(directory, temporaryFile(), header, unpublished);
+            writer = new SegmentWriter(directory, temporaries.next(), header, unpublished);
             return writer;
         } finally {
             if (writer == null) {
@@ -100,43 +88,16 @@ public final class Store implements AutoCloseable {
 
     /** Stores bytes that are already in memory, for example a device stream. */
     public SegmentName putBytes(SegmentKind kind, byte[] content) throws VmckptException {
-        try (SegmentWriter writer = newSegment(kind, BYTES_UNIT_SIZE, content.length)) {
-            ByteBuffer unit = ByteBuffer.allocateDirect(BYTES_UNIT_SIZE);
-            long[] number = new long[1];
-            for (int offset = 0; offset < content.length; offset += BYTES_UNIT_SIZE) {
-                int length = Math.min(BYTES_UNIT_SIZE, content.length - offset);
-                unit.clear().put(content, offset, length);
-                SegmentReader.putZeros(unit, unit.remaining());
-                number[0] = offset / BYTES_UNIT_SIZE;
-                writer.append(number, 1, unit.clear());
-            }
-            return writer.finish();
+        try (SegmentWriter writer =
+                newSegment(kind, SegmentBytes.UNIT_SIZE_BYTES, content.length)) {
+            return SegmentBytes.write(content, writer);
         }
     }
 
     /** Reads a whole segment into memory. */
     public byte[] getBytes(SegmentName name) throws VmckptException {
         try (SegmentReader reader = openSegment(name)) {
-            if (reader.contentBytes() > MAX_BYTES_IN_MEMORY) {
-                throw new UnsupportedException(
-                        "read segment "
-                                + name
-                                + " into memory: it has "
-                                + reader.contentBytes()
-                                + " bytes, at most "
-                                + MAX_BYTES_IN_MEMORY
-                                + " are supported");
-            }
-            byte[] content = new byte[(int) reader.contentBytes()];
-            int unitSize = reader.unitSizeBytes();
-            reader.forEachBlock((units, count, data) -> {
-                for (int i = 0; i < count; i++) {
-                    int at = (int) (units[i] * unitSize);
-                    int length = Math.min(unitSize, content.length - at);
-                    data.get(data.position() + i * unitSize, content, at, length);
-                }
-            });
-            return content;
+            return SegmentBytes.read(name, reader);
         }
     }
 
@@ -169,42 +130,14 @@ public final class Store implements AutoCloseable {
      *     while the checkpoint was taken
      */
     public Manifest publish(Manifest manifest) throws VmckptException {
-        Manifest folded;
-        try (StoreHold _ = lock.share("publish to");
-                StoreHold _ = manifestLock.excludeSoon("publish to")) {
-            folded = manifest.withLayers(foldings::apply);
-            Publication.checkSegments(directory, folded, unpublished::contains);
-            byte[] bytes = ManifestCodec.encode(folded);
-            if (catalog.exists(manifest.id())) {
-                throw new ConflictException(
-                        "publish checkpoint "
-                                + manifest.id()
-                                + ": store "
-                                + directory.root()
-                                + " has a checkpoint of this id already; take a new id");
-            }
-            Publication.publish(directory, manifest.id(), bytes, temporaryFile());
-        }
+        Manifest folded = changes.publish(manifest, unpublished::contains);
         unpublished.forget(manifest.segments());
         return folded;
     }
 
     /** Has all manifests and hints name the merged segment; returns how many manifests changed. */
     int fold(Folding folding) throws VmckptException {
-        try (StoreHold _ = lock.share("compact");
-                StoreHold _ = manifestLock.excludeSoon("compact")) {
-            foldings.add(folding);
-            int changed = 0;
-            for (CheckpointId id : catalog.ids()) {
-                Optional<byte[]> replaced = catalog.withLayers(id, folding::apply);
-                if (replaced.isPresent()) {
-                    Publication.publish(directory, id, replaced.get(), temporaryFile());
-                    changed++;
-                }
-            }
-            layerRecords.replaceLayers(folding::apply, temporaryFolder()::newFile);
-            return changed;
-        }
+        return changes.fold(folding);
     }
 
     /**
@@ -285,12 +218,7 @@ public final class Store implements AutoCloseable {
      * until the next {@link #clean}. One that is not there is no error.
      */
     void unlist(Collection<CheckpointId> ids) throws VmckptException {
-        try (StoreHold _ = lock.share("remove checkpoints from");
-                StoreHold _ = manifestLock.excludeSoon("remove checkpoints from")) {
-            for (CheckpointId id : ids) {
-                new Removal(directory, catalog).deleteManifest(id);
-            }
-        }
+        changes.unlist(ids);
     }
 
     /**
@@ -303,13 +231,13 @@ public final class Store implements AutoCloseable {
             alone = lock.exclude("clean");
         } catch (ConflictException e) {
             LOG.debug("clean only temporary files: {}", e.getMessage());
-            return new CleanReport(deleteDeadTemporaries(false), 0, 0, true);
+            return new CleanReport(temporaries.deleteDead(false), 0, 0, true);
         }
         try (alone) {
-            int temporaries = deleteDeadTemporaries(true);
+            int temporaryFiles = temporaries.deleteDead(true);
             CleanReport report = new Removal(directory, catalog).clean();
             return new CleanReport(
-                    temporaries, report.segmentsRemoved(), report.bytesFreed(), false);
+                    temporaryFiles, report.segmentsRemoved(), report.bytesFreed(), false);
         }
     }
 
@@ -332,20 +260,16 @@ public final class Store implements AutoCloseable {
      * stream and does not close it. A checkpoint that is already here is no error.
      */
     public Manifest importFrom(InputStream in, ProgressListener progress) throws VmckptException {
-        temporaryFolder();
+        TemporaryFolder folder = temporaries.folder();
         try (StoreHold _ = lock.share("import into");
                 ArchiveSource archive = new ArchiveSource(in)) {
-            Importer importer =
-                    new Importer(directory, catalog, temporaryFolder()::newFile, progress);
+            Importer importer = new Importer(directory, catalog, folder::newFile, progress);
             Manifest manifest = importer.receive(archive);
             if (importer.isHereInOtherLayers()) {
                 return catalog.read(manifest.id());
             }
             Publication.checkSegments(directory, manifest, name -> true);
-            try (StoreHold _ = manifestLock.excludeSoon("import into")) {
-                Publication.publish(
-                        directory, manifest.id(), importer.manifestBytes(), temporaryFile());
-            }
+            changes.publishImported(manifest.id(), importer.manifestBytes());
             return manifest;
         }
     }
@@ -363,48 +287,15 @@ public final class Store implements AutoCloseable {
      * that is not {@linkplain FileIdentity#settled settled} by now will not be trusted.
      */
     public void recordLayers(FileIdentity file, List<SegmentName> layers) throws VmckptException {
-        long recordedNanos = FileIdentity.nowNanos();
-        try (StoreHold _ = lock.share("write to");
-                StoreHold _ = manifestLock.excludeSoon("write to")) {
-            layerRecords.put(file, recordedNanos, foldings.apply(layers), temporaryFile());
-        }
-    }
-
-    private Path temporaryFile() throws VmckptException {
-        return temporaryFolder().newFile();
-    }
-
-    private synchronized TemporaryFolder temporaryFolder() throws VmckptException {
-        TemporaryFolder folder = temporaryFolder;
-        if (folder == null) {
-            deleteDeadTemporaries(false);
-            try {
-                folder = TemporaryFolder.create(directory.temporary());
-            } catch (IOException e) {
-                throw directory.failure("create a temporary folder", directory.temporary(), e);
-            }
-            temporaryFolder = folder;
-        }
-        return folder;
-    }
-
-    private int deleteDeadTemporaries(boolean alone) throws StorageException {
-        try {
-            return TemporaryFolder.deleteDead(directory.temporary(), alone);
-        } catch (IOException e) {
-            throw directory.failure("clean temporary files", directory.temporary(), e);
-        }
+        changes.recordLayers(file, layers);
     }
 
     /**
      * Close writers and readers first. Segments that were not published are left to {@link #clean}.
      */
     @Override
-    public synchronized void close() {
+    public void close() {
         unpublished.close();
-        if (temporaryFolder != null) {
-            temporaryFolder.close();
-            temporaryFolder = null;
-        }
+        temporaries.close();
     }
 }

@@ -2,36 +2,21 @@ package org.vmckpt.cow.checkpoint;
 
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.vmckpt.core.CheckpointId;
-import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
-import org.vmckpt.core.Manifest.DeviceState;
-import org.vmckpt.core.Manifest.DiskState;
 import org.vmckpt.core.Manifest.GuestDefinition;
-import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
-import org.vmckpt.core.store.SegmentKind;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.core.stream.DeviceStream;
-import org.vmckpt.core.stream.DeviceStream.RamBlock;
 import org.vmckpt.cow.definition.GuestDefinitionReader;
 import org.vmckpt.cow.disk.Committer;
-import org.vmckpt.cow.disk.CopiedDisk;
-import org.vmckpt.cow.disk.DiskCopier;
 import org.vmckpt.cow.disk.DiskInventory;
 import org.vmckpt.cow.disk.GuestDisk;
 import org.vmckpt.cow.disk.Leftovers;
@@ -41,11 +26,9 @@ import org.vmckpt.cow.linux.ThreadPriority;
 
 /**
  * One checkpoint, from first look to last file. Each step of the preparation registers how it is
- * taken back; {@link #close} takes back, newest first, whatever success did not settle.
+ * taken back.
  */
 final class CheckpointRun implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(CheckpointRun.class);
-    private static final int STREAM_PAGE_BYTES = 4096;
     private static final int BACKGROUND_NICENESS = 10;
 
     /** A guest that stands still anyway does not mind how long its disks take. */
@@ -65,15 +48,8 @@ final class CheckpointRun implements AutoCloseable {
     private final ProgressListener progress;
     private final Cancellation cancellation;
     private final PauseProbe probe;
-    private final Deque<Step> steps = new ArrayDeque<>();
+    private final TakeBack takeBack = new TakeBack(id);
     private final List<String> warnings = new ArrayList<>();
-
-    /** How one step of the preparation is undone. */
-    private interface Undo {
-        void run() throws VmckptException;
-    }
-
-    private record Step(String name, Undo undo) {}
 
     CheckpointRun(
             GuestSession guest,
@@ -104,19 +80,19 @@ final class CheckpointRun implements AutoCloseable {
         EngineChoice choice = EngineChoice.choose(pid, qmp, status, request.engine());
         CaptureEngine engine = open(choice.chosen());
 
-        Standing ready = standing != null ? standing : keep("guard", new Standing(guest));
+        Standing ready = standing != null ? standing : takeBack.keep("guard", new Standing(guest));
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
-        onFailure("migration settings", migration::undo);
+        takeBack.always("migration settings", migration::undo);
         Guard guard = ready.guard(migration.undoLines(), choice.chosen() == EngineName.BACKGROUND);
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
-        onFailure("disk overlays", () -> takeBack(fork, planned.get()));
+        takeBack.onFailure("disk overlays", () -> revert(fork, planned.get()));
         MemoryParent parent = lineage.parent(store, definition, request.full());
-        keep("engine", engine).prepare(ready.socket(), guard, parent);
+        takeBack.keep("engine", engine).prepare(ready.socket(), guard, parent);
         Pause pause = new Pause(qmp, guard, fork, engine, probe);
         planned.set(pause);
-        onFailure("pause", pause::takeBack);
+        takeBack.onFailure("pause", pause::takeBack);
         if (status == GuestStatus.RUNNING) {
             DiskLatency.requireBelow(request.drainTimeout(), qmp);
         }
@@ -140,10 +116,13 @@ final class CheckpointRun implements AutoCloseable {
         // What follows takes long and is not urgent; the guest's vCPUs go first.
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         Captured captured = engine.awaitCaptured();
-        Stored stored = store(engine, disks);
-        Manifest manifest = publish(choice, definition, stored, times, captured);
+        CheckpointContent content =
+                CheckpointContent.store(engine, disks, store, progress, cancellation);
+        warnings.addAll(engine.warnings());
+        Manifest manifest = publish(choice, definition, content, times, captured);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
-        settle();
+        takeBack.settle();
+        close();
         int folded = fold();
         return new CheckpointReport(
                 manifest,
@@ -152,8 +131,8 @@ final class CheckpointRun implements AutoCloseable {
                 captured.windowMicros(),
                 captured.faults(),
                 captured.readBytes(),
-                stored.diskReadBytes(),
-                stored.bytes(),
+                content.diskReadBytes(),
+                content.storedBytes(),
                 durableMillis,
                 folded,
                 warnings);
@@ -167,82 +146,10 @@ final class CheckpointRun implements AutoCloseable {
         };
     }
 
-    private record Stored(
-            DeviceState devices,
-            List<MemoryBlock> memory,
-            List<DiskState> disks,
-            long diskReadBytes,
-            long bytes) {}
-
-    private Stored store(CaptureEngine engine, List<GuestDisk> disks) throws VmckptException {
-        byte[] deviceStream = engine.deviceStream();
-        List<MemoryBlock> memory = engine.finishMemory();
-        warnings.addAll(engine.warnings());
-        requireAllMemory(DeviceStream.parse(deviceStream), memory);
-        DeviceState devices =
-                new DeviceState(
-                        store.putBytes(SegmentKind.DEVICE, deviceStream), deviceStream.length);
-        long bytes = engine.storedBytes();
-        long readBytes = 0;
-        List<DiskState> states = new ArrayList<>();
-        DiskCopier copier = new DiskCopier(store);
-        for (GuestDisk disk : disks) {
-            CopiedDisk copied = copy(copier, disk);
-            readBytes += copied.readBytes();
-            bytes += copied.storedBytes();
-            states.add(
-                    new DiskState(
-                            disk.device(),
-                            disk.active().nodeName(),
-                            disk.origin().path().toString(),
-                            disk.origin().format(),
-                            disk.virtualSizeBytes(),
-                            copied.layers()));
-        }
-        return new Stored(devices, memory, states, readBytes, bytes);
-    }
-
-    private CopiedDisk copy(DiskCopier copier, GuestDisk disk) throws VmckptException {
-        try {
-            return copier.copy(disk, cancellation.guarding(progress));
-        } catch (CancellationException e) {
-            throw Cancellation.refusal();
-        }
-    }
-
-    /** Every RAM block is either one that we captured or whole in the stream: nothing is lost. */
-    private static void requireAllMemory(DeviceStream stream, List<MemoryBlock> memory)
-            throws VmckptException {
-        for (RamBlock block : stream.ramBlocks()) {
-            boolean captured =
-                    memory.stream()
-                            .anyMatch(saved ->
-                                    saved.id().equals(block.name())
-                                            && saved.sizeBytes() == block.sizeBytes());
-            boolean streamed = block.pagesInStream() * STREAM_PAGE_BYTES >= block.sizeBytes();
-            if (!captured && !streamed) {
-                throw new UnsupportedException(
-                        "checkpoint: RAM block "
-                                + block.name()
-                                + " of "
-                                + block.sizeBytes()
-                                + " bytes is shared memory but belongs to no memory backend that"
-                                + " can be captured; the guest runs on");
-            }
-            if (captured && block.pagesInStream() > 0) {
-                throw new CorruptException(
-                        "checkpoint: QEMU wrote pages of "
-                                + block.name()
-                                + " into the device state although they are shared; take the"
-                                + " checkpoint again");
-            }
-        }
-    }
-
     private Manifest publish(
             EngineChoice choice,
             GuestDefinition definition,
-            Stored stored,
+            CheckpointContent content,
             PauseTimes pause,
             Captured captured)
             throws VmckptException {
@@ -255,18 +162,15 @@ final class CheckpointRun implements AutoCloseable {
                         Instant.now(),
                         choice.chosen().text(),
                         definition,
-                        stored.devices(),
-                        stored.memory(),
-                        stored.disks(),
-                        statistics(stored, pause, captured));
-        return store.publish(
-                lineage.series().isPresent()
-                        ? manifest.inSeries(lineage.series().get())
-                        : manifest);
+                        content.devices(),
+                        content.memory(),
+                        content.disks(),
+                        statistics(content, pause, captured));
+        return store.publish(lineage.series().map(manifest::inSeries).orElse(manifest));
     }
 
     private static Map<String, Long> statistics(
-            Stored stored, PauseTimes pause, Captured captured) {
+            CheckpointContent content, PauseTimes pause, Captured captured) {
         Map<String, Long> all = new TreeMap<>(captured.statistics());
         all.put("pauseMicros", pause.totalMicros());
         all.put("pauseStopMicros", pause.stopMicros());
@@ -276,24 +180,18 @@ final class CheckpointRun implements AutoCloseable {
         all.put("pauseContMicros", pause.contMicros());
         all.put("copyWindowMicros", captured.windowMicros());
         all.put("memoryReadBytes", captured.readBytes());
-        all.put("diskReadBytes", stored.diskReadBytes());
-        all.put("storedBytes", stored.bytes());
+        all.put("diskReadBytes", content.diskReadBytes());
+        all.put("storedBytes", content.storedBytes());
         return all;
     }
 
     /** Back to what was before the fork, or to what was before the overlays were made. */
-    private void takeBack(OverlayFork fork, @Nullable Pause pause) throws VmckptException {
+    private void revert(OverlayFork fork, @Nullable Pause pause) throws VmckptException {
         if (pause != null && pause.forked()) {
             fork.revert(progress);
         } else {
             fork.abandon();
         }
-    }
-
-    /** The checkpoint is durable: from here on only what is always cleaned up is cleaned up. */
-    private void settle() throws VmckptException {
-        steps.removeIf(step -> step.name().equals("disk overlays") || step.name().equals("pause"));
-        close();
     }
 
     private int fold() {
@@ -311,36 +209,10 @@ final class CheckpointRun implements AutoCloseable {
         }
     }
 
-    private <T extends AutoCloseable> T keep(String name, T resource) {
-        onFailure(name, () -> closeQuietly(resource));
-        return resource;
-    }
-
-    private static void closeQuietly(AutoCloseable resource) throws VmckptException {
-        try {
-            resource.close();
-        } catch (VmckptException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private void onFailure(String name, Undo undo) {
-        steps.push(new Step(name, undo));
-    }
-
-    /** Takes every step back, newest first; one that fails does not keep the others from it. */
+    /** Takes back whatever was not settled. */
     @Override
     public void close() {
         ThreadPriority.trySetNicenessOfThisThread(0);
-        while (!steps.isEmpty()) {
-            Step step = steps.pop();
-            try {
-                step.undo().run();
-            } catch (VmckptException | RuntimeException e) {
-                LOG.warn("cleaning up {} of checkpoint {}: {}", step.name(), id, e.getMessage());
-            }
-        }
+        takeBack.close();
     }
 }
