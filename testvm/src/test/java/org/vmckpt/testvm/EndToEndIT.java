@@ -94,7 +94,7 @@ final class EndToEndIT {
             restored.quit();
         }
         requireCleanImages(home.resolve("disks"));
-        deleteTree(home);
+        Folders.delete(home);
     }
 
     @Test
@@ -273,13 +273,5 @@ final class EndToEndIT {
         ByteArrayOutputStream output = new ByteArrayOutputStream();
         process.getInputStream().transferTo(output);
         assertThat(process.waitFor()).as("%s: %s", String.join(" ", command), output).isZero();
-    }
-
-    private static void deleteTree(Path root) throws IOException {
-        try (var files = Files.walk(root)) {
-            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
     }
 }

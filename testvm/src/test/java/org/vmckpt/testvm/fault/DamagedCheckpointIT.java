@@ -33,6 +33,7 @@ import org.vmckpt.core.store.VerifyReport;
 import org.vmckpt.core.stream.DeviceStream;
 import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
+import org.vmckpt.testvm.Folders;
 
 /** One real checkpoint, and everything that can be wrong with its files or with where it goes. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -268,6 +269,6 @@ final class DamagedCheckpointIT {
                 .isInstanceOf(ConflictException.class)
                 .hasMessageContainingAll(disks.toString(), "--disks");
         assertThat(disk).hasContent("precious");
-        WatchedGuest.deleteTree(home());
+        Folders.delete(home());
     }
 }

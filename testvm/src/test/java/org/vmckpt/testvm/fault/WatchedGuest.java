@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -24,6 +23,7 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.testvm.Folders;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.RestoredGuest;
@@ -206,15 +206,7 @@ final class WatchedGuest implements AutoCloseable {
         try {
             RestoredGuest.requireRestores(store, manifest, guest, home);
         } finally {
-            deleteTree(home);
-        }
-    }
-
-    static void deleteTree(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+            Folders.delete(home);
         }
     }
 
