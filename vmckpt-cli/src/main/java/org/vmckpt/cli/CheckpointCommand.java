@@ -28,7 +28,8 @@ import picocli.CommandLine.Option;
         footerHeading = "%nExamples:%n",
         footer = {
             "  vmckpt checkpoint qmp:/run/vm1/qmp.sock",
-            "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --name before-upgrade --cow-budget 256M"
+            "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --name before-upgrade",
+            "  vmckpt checkpoint qmp:/run/vm1/qmp.sock --engine pause --full"
         })
 final class CheckpointCommand implements Callable<Integer> {
     private final Session session;

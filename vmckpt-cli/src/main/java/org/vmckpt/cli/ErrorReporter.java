@@ -33,7 +33,9 @@ final class ErrorReporter {
     int misused(ParameterException error, String[] arguments) {
         CommandLine command = error.getCommandLine();
         boolean json = session.options().json || List.of(arguments).contains("--json");
-        int code = report(ExitCode.USAGE, String.valueOf(error.getMessage()), error, json, false);
+        // Some of picocli's messages begin with a word that ours have no need of.
+        String message = String.valueOf(error.getMessage()).replaceFirst("^Error: ", "");
+        int code = report(ExitCode.USAGE, message, error, json, false);
         if (!json) {
             PrintWriter err = session.errorWriter();
             UnmatchedArgumentException.printSuggestions(error, err);

@@ -43,7 +43,8 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  vmckpt watch qmp:/run/vm1/qmp.sock --every 1s --keep 60",
-            "  vmckpt watch qmp:/run/vm1/qmp.sock --every 10s --keep-for 24h --json >> vm1.jsonl"
+            "  # for a program: one line of JSON for each checkpoint",
+            "  vmckpt watch qmp:/run/vm1/qmp.sock --every 10s --keep-for 24h --json"
         })
 final class WatchCommand implements Callable<Integer> {
     private static final Duration SHORTEST_INTERVAL = Duration.ofMillis(100);

@@ -132,7 +132,10 @@ final class ManifestCatalog {
             // Reading it again gives its own error.
             read(damaged.getFirst());
         }
-        return notFound(reference, "none has this id or name", null);
+        return notFound(
+                reference,
+                ids().isEmpty() ? "there is no checkpoint yet" : "none has this id or name",
+                null);
     }
 
     private NotFoundException notFound(String reference, String found, @Nullable Throwable cause) {

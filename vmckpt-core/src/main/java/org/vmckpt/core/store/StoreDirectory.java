@@ -77,6 +77,13 @@ record StoreDirectory(Path root) {
     }
 
     static StoreDirectory open(Path path) throws VmckptException {
+        if (Files.exists(path) && !Files.isDirectory(path)) {
+            throw new NotFoundException(
+                    "open store "
+                            + path
+                            + ": that is a file, and a store is a folder; give --store DIR or set"
+                            + " VMCKPT_STORE");
+        }
         try {
             StoreDirectory directory = new StoreDirectory(path.toRealPath());
             directory.checkMarker();
@@ -96,7 +103,8 @@ record StoreDirectory(Path root) {
     }
 
     static StoreDirectory openOrCreate(Path path) throws VmckptException {
-        if (!Files.exists(path.resolve(MARKER), LinkOption.NOFOLLOW_LINKS)) {
+        boolean free = !Files.exists(path) || Files.isDirectory(path);
+        if (free && !Files.exists(path.resolve(MARKER), LinkOption.NOFOLLOW_LINKS)) {
             try {
                 create(path);
             } catch (IOException e) {

@@ -219,6 +219,10 @@ class StoreTest {
         assertThatThrownBy(() -> Store.open(other)).isInstanceOf(NotFoundException.class);
         assertThatThrownBy(() -> Store.open(folder.resolve("none")))
                 .isInstanceOf(NotFoundException.class);
+        Path file = other.resolve("notes.txt");
+        assertThatThrownBy(() -> Store.openOrCreate(file))
+                .isInstanceOf(NotFoundException.class)
+                .hasMessageContaining("a store is a folder");
     }
 
     @Test

@@ -42,7 +42,7 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements A
         } catch (ErrnoException e) {
             if (e.errno() == Errno.EAGAIN) {
                 throw new ConflictException(
-                        "checkpoint over "
+                        "reach the guest over "
                                 + qmpSocket
                                 + ": QEMU has left other connections waiting there; most likely"
                                 + " another client holds the socket, because QEMU serves one QMP"
@@ -51,7 +51,7 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements A
                         e);
             }
             throw new NotFoundException(
-                    "checkpoint over "
+                    "reach the guest over "
                             + qmpSocket
                             + ": no QEMU listens there ("
                             + e.getMessage()
@@ -70,7 +70,7 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements A
         }
         if (!name.startsWith("qemu") && !name.startsWith("kvm")) {
             throw new UnsupportedException(
-                    "checkpoint over "
+                    "reach the guest over "
                             + qmpSocket
                             + ": the socket belongs to process "
                             + pid
