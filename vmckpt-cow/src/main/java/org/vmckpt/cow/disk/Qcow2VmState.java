@@ -138,13 +138,22 @@ final class Qcow2VmState {
     }
 
     private void readClusters(LongBuffer l2, ByteBuffer state) throws VmckptException {
-        while (l2.hasRemaining() && state.hasRemaining()) {
-            int count = Math.min(header.clusterSizeBytes(), state.remaining());
-            long cluster = offsetIn(l2.get());
-            use.claim(cluster, count, "the guest's state");
-            file.read(cluster, state.slice(state.position(), count));
-            state.position(state.position() + count);
+        while (l2.hasRemaining()) {
+            long entry = l2.get();
+            if (state.hasRemaining()) {
+                readCluster(offsetIn(entry), state);
+            } else if (entry != 0) {
+                // Allocated beforehand, for a larger state than this one.
+                use.claim(offsetIn(entry), 1, "room for a larger state");
+            }
         }
+    }
+
+    private void readCluster(long cluster, ByteBuffer state) throws VmckptException {
+        int count = Math.min(header.clusterSizeBytes(), state.remaining());
+        use.claim(cluster, count, "the guest's state");
+        file.read(cluster, state.slice(state.position(), count));
+        state.position(state.position() + count);
     }
 
     /** No entry is empty, compressed or all zeros: QEMU writes the state from start to end. */
