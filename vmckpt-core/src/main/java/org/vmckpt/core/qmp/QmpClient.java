@@ -1,23 +1,17 @@
 package org.vmckpt.core.qmp;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedInputStream;
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -51,19 +45,12 @@ public final class QmpClient implements AutoCloseable {
     // No JSON has this byte: QEMU's docs/interop/qmp-spec tells to send it to get rid of a part.
     private static final byte[] FORGET = {(byte) 0xff, '\n'};
 
-    private static final String HELD_BY_ANOTHER =
-            "most likely another client (libvirt, a monitor shell, another vmckpt) holds it,"
-                    + " because QEMU serves one QMP client at a time; close that client or give the"
-                    + " guest a second QMP socket";
-
     private final Path socketPath;
     private final SocketChannel channel;
     private final Thread reader;
     private final CompletableFuture<QemuVersion> greeting = new CompletableFuture<>();
     private final Map<Long, CompletableFuture<JsonNode>> pending = new ConcurrentHashMap<>();
-    private final List<Consumer<QmpEvent>> listeners = new CopyOnWriteArrayList<>();
-    private final Map<Consumer<QmpEvent>, CompletableFuture<QmpEvent>> waiters =
-            new ConcurrentHashMap<>();
+    private final EventListeners events = new EventListeners();
     private final AtomicLong nextId = new AtomicLong();
     // Guarded by this.
     private @Nullable StagedCommand staged;
@@ -84,7 +71,7 @@ public final class QmpClient implements AutoCloseable {
      * @throws ProtocolException the peer is not a QMP server
      */
     public static QmpClient connect(Path socketPath, Duration timeout) throws VmckptException {
-        QmpClient client = new QmpClient(socketPath, open(socketPath));
+        QmpClient client = new QmpClient(socketPath, QmpSocket.open(socketPath));
         boolean connected = false;
         try {
             client.reader.start();
@@ -108,46 +95,6 @@ public final class QmpClient implements AutoCloseable {
         return arguments;
     }
 
-    private static SocketChannel open(Path socketPath) throws VmckptException {
-        if (!Files.exists(socketPath)) {
-            throw new NotFoundException(
-                    "connecting to QMP: "
-                            + socketPath
-                            + " does not exist;"
-                            + " start the guest with -qmp unix:"
-                            + socketPath
-                            + ",server=on,wait=off");
-        }
-        try {
-            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            try {
-                // Blocking, it would wait without limit for room in the queue of a busy QEMU.
-                channel.configureBlocking(false);
-                if (!channel.connect(UnixDomainSocketAddress.of(socketPath))) {
-                    channel.close();
-                    throw new ConflictException(
-                            "connecting to QMP: "
-                                    + socketPath
-                                    + " has a full queue of connections that nobody takes: "
-                                    + HELD_BY_ANOTHER);
-                }
-                channel.configureBlocking(true);
-                return channel;
-            } catch (IOException e) {
-                channel.close();
-                throw e;
-            }
-        } catch (IOException | UnsupportedOperationException e) {
-            throw new NotFoundException(
-                    "connecting to QMP: nobody listens on "
-                            + socketPath
-                            + " ("
-                            + e.getMessage()
-                            + "); check that the path is a QMP socket and that its QEMU runs",
-                    e);
-        }
-    }
-
     private void awaitGreeting(Duration timeout) throws VmckptException {
         try {
             greeting.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
@@ -158,7 +105,7 @@ public final class QmpClient implements AutoCloseable {
                             + " accepted the connection but sent no greeting within "
                             + timeout.toMillis()
                             + " ms: "
-                            + HELD_BY_ANOTHER,
+                            + QmpSocket.HELD_BY_ANOTHER,
                     e);
         } catch (ExecutionException e) {
             throw failure(e);
@@ -323,32 +270,12 @@ public final class QmpClient implements AutoCloseable {
 
     /** Calls the listener, on the reader's thread, for every event until closed. */
     public AutoCloseable subscribe(Consumer<QmpEvent> listener) {
-        listeners.add(listener);
-        return () -> listeners.remove(listener);
+        return events.subscribe(listener);
     }
 
     /** Prepares to wait for an event; call this before the command that causes it. */
     public EventWaiter waitFor(String description, Predicate<QmpEvent> wanted) {
-        CompletableFuture<QmpEvent> first = new CompletableFuture<>();
-        Consumer<QmpEvent> listener =
-                event -> {
-                    if (wanted.test(event)) {
-                        first.complete(event);
-                    }
-                };
-        waiters.put(listener, first);
-        listeners.add(listener);
-        VmckptException cause = broken;
-        if (cause != null) {
-            first.completeExceptionally(cause);
-        }
-        return new EventWaiter(
-                description,
-                first,
-                () -> {
-                    listeners.remove(listener);
-                    waiters.remove(listener);
-                });
+        return events.waitFor(description, wanted);
     }
 
     private void readLoop() {
@@ -374,19 +301,18 @@ public final class QmpClient implements AutoCloseable {
     }
 
     private void dispatch(String line) throws ProtocolException {
-        JsonNode message = parse(line);
+        JsonNode message = QmpSocket.parse(line, socketPath);
         if (message.has("QMP")) {
             for (JsonNode capability : message.path("QMP").path("capabilities")) {
                 readsAhead |= capability.asText().equals(OUT_OF_BAND);
             }
             greeting.complete(QemuVersion.of(message.path("QMP").path("version")));
         } else if (message.has("event")) {
-            QmpEvent event = QmpEvent.of(message);
-            listeners.forEach(listener -> listener.accept(event));
+            events.happened(QmpEvent.of(message));
         } else {
             CompletableFuture<JsonNode> answer = pending.remove(message.path("id").asLong(-1));
             if (answer == null && !greeting.isDone()) {
-                throw notQmp(line);
+                throw QmpSocket.notQmp(line, socketPath);
             }
             if (answer != null) {
                 answer.complete(message);
@@ -394,32 +320,11 @@ public final class QmpClient implements AutoCloseable {
         }
     }
 
-    private JsonNode parse(String line) throws ProtocolException {
-        try {
-            JsonNode message = Json.MAPPER.readTree(line);
-            if (message == null || !message.isObject()) {
-                throw notQmp(line);
-            }
-            return message;
-        } catch (JsonProcessingException e) {
-            throw notQmp(line);
-        }
-    }
-
-    private ProtocolException notQmp(String line) {
-        String start = line.length() > 60 ? line.substring(0, 60) + "..." : line;
-        return new ProtocolException(
-                socketPath
-                        + " is not a QMP socket: expected a JSON greeting, found \""
-                        + start.strip()
-                        + "\"; give the socket of -qmp, not of -monitor or -serial");
-    }
-
     private void breakDown(VmckptException cause) {
         broken = cause;
         greeting.completeExceptionally(cause);
         pending.values().forEach(answer -> answer.completeExceptionally(cause));
-        waiters.values().forEach(waiter -> waiter.completeExceptionally(cause));
+        events.breakDown(cause);
     }
 
     @Override
