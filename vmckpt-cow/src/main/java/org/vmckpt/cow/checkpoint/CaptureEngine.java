@@ -20,6 +20,9 @@ interface CaptureEngine extends AutoCloseable {
     /** The guest runs: does ahead what {@link #protect} then need not do. */
     void protectAhead() throws VmckptException;
 
+    /** Right before the guest stands still: once more what it wrote since {@link #protectAhead}. */
+    default void protectAgain() throws VmckptException {}
+
     /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
     void protect() throws VmckptException;
 

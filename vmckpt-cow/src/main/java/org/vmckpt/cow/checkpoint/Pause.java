@@ -72,6 +72,7 @@ final class Pause {
                 guard.pausing();
                 stoppedByUs = true;
             }
+            engine.protectAgain();
             long start = System.nanoTime();
             stop.send();
             fork.stage();

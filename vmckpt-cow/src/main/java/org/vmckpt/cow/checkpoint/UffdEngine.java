@@ -107,6 +107,11 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
+    public void protectAgain() throws VmckptException {
+        prepared().capture().armAgain();
+    }
+
+    @Override
     public void protect() throws VmckptException {
         prepared().capture().arm();
     }

@@ -51,6 +51,7 @@ final class Abi {
     static final int MADV_REMOVE = 9;
     static final int MADV_HUGEPAGE = 14;
     static final int MADV_DONTDUMP = 16;
+    static final int MADV_POPULATE_READ = 22;
     static final int MADV_POPULATE_WRITE = 23;
     static final int MFD_CLOEXEC = 1;
     static final int EFD_CLOEXEC = 0x80000;

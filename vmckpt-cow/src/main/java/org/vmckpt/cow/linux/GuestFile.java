@@ -60,6 +60,11 @@ public final class GuestFile implements AutoCloseable {
         return NativeBuffer.mapShared(syscalls, fd, sizeBytes);
     }
 
+    /** Maps the file's first {@code sizeBytes} bytes into our own process, for reading. */
+    public GuestView view(long sizeBytes) throws ErrnoException {
+        return GuestView.map(syscalls, fd, sizeBytes, name);
+    }
+
     /** A path by which our own process, and it alone, can open the file again. */
     public Path procPath() {
         return Path.of("/proc/self/fd/" + fd.number());

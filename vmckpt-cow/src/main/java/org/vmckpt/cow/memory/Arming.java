@@ -24,6 +24,15 @@ final class Arming {
 
     /** Arms every page that is LOOSE when it comes by; returns how many that were. */
     long armLoosePages() {
+        return arm(false);
+    }
+
+    /** As {@link #armLoosePages}; and notes them, for the guest has written them just now. */
+    long armWrittenPages() {
+        return arm(true);
+    }
+
+    private long arm(boolean written) {
         long pages = 0;
         for (CaptureRegion region : state.regions) {
             int next = region.states.next(PageStates.LOOSE, 0, region.pageCount);
@@ -41,6 +50,9 @@ final class Arming {
                 }
                 if (end > next) {
                     protect(region, next, end - next);
+                    if (written) {
+                        region.written.note(next, end);
+                    }
                 }
                 next = region.states.next(PageStates.LOOSE, Math.max(end, next), region.pageCount);
             }

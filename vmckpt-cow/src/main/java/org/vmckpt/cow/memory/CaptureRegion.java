@@ -1,8 +1,10 @@
 package org.vmckpt.cow.memory;
 
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.linux.GuestView;
 
 /** A region during one capture: where it is protected, where it is read, and its pages' states. */
 final class CaptureRegion {
@@ -14,7 +16,9 @@ final class CaptureRegion {
     final PageStates states;
     final GuestFile file;
     final AtomicBoolean registered = new AtomicBoolean();
+    final WrittenPages written = new WrittenPages();
     private final long fileOffset;
+    private @Nullable GuestView view;
 
     CaptureRegion(int index, long address, long sizeBytes, GuestFile file, long fileOffset) {
         this.index = index;
@@ -27,6 +31,37 @@ final class CaptureRegion {
 
     long sizeBytes() {
         return (long) pageCount * Slot.PAGE_BYTES;
+    }
+
+    /** Makes {@link #read} quicker, if it can be. */
+    void openView() {
+        try {
+            view = file.view(fileOffset + sizeBytes());
+        } catch (ErrnoException e) {
+            view = null;
+        }
+    }
+
+    /** After the threads that read. Twice is harmless. */
+    void closeView() {
+        if (view != null) {
+            view.close();
+            view = null;
+        }
+    }
+
+    /**
+     * Copies pages that are no holes. Allocates nothing.
+     *
+     * @return the bytes read, all of them, or a negative errno
+     */
+    long read(int page, int count, long toAddress) {
+        long bytes = (long) count * Slot.PAGE_BYTES;
+        if (view == null) {
+            return file.pread(toAddress, bytes, offsetOf(page));
+        }
+        view.read(offsetOf(page), bytes, toAddress);
+        return bytes;
     }
 
     /** How many pages the next capture wants and must read, about. */
@@ -46,8 +81,13 @@ final class CaptureRegion {
         return count;
     }
 
+<<<<<<< HEAD
     /** How many pages are no holes; all of them when so many pieces take too long to count. */
     private int dataPages() throws ErrnoException {
+=======
+    /** How many pages are no holes, which are then quick to read; all of them when so many pieces take too long to count. */
+    int dataPages() throws ErrnoException {
+>>>>>>> 65bcb13 (Protect once more right before the stop: a guest that writes flat out leaves less to the pause)
         int count = 0;
         long end = offsetOf(pageCount);
         long data = file.nextData(offsetOf(0));
@@ -56,6 +96,9 @@ final class CaptureRegion {
                 return pageCount;
             }
             long hole = Math.min(end, file.nextHole(data));
+            if (view != null) {
+                view.populate(data, hole - data);
+            }
             count += pageAtOffset(hole + Slot.PAGE_BYTES - 1) - pageAtOffset(data);
             data = file.nextData(hole);
         }

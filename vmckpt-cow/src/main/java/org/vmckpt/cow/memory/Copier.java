@@ -61,7 +61,10 @@ final class Copier implements Runnable {
         try {
             started.await();
             for (CaptureRegion region : capture.regions) {
-                copy(region);
+                copyWritten(region);
+            }
+            for (CaptureRegion region : capture.regions) {
+                copy(region, 0, region.pageCount);
             }
             // It may still have a page in hand that it took before we came by.
             faults.awaitBatchEnd();
@@ -73,23 +76,34 @@ final class Copier implements Runnable {
         }
     }
 
-    private void copy(CaptureRegion region) throws ErrnoException {
+    /** What the guest wrote last it is about to write again: there each page read saves a fault. */
+    private void copyWritten(CaptureRegion region) throws ErrnoException {
+        int first = region.written.next(0);
+        while (first >= 0 && first < region.pageCount) {
+            int end = Math.min(region.pageCount, region.written.endOfRun(first));
+            copy(region, first, end);
+            first = region.written.next(end);
+        }
+        region.written.clear();
+    }
+
+    private void copy(CaptureRegion region, int first, int limit) throws ErrnoException {
         Slot slot = null;
         int dataStart = 0;
         int dataEnd = 0;
-        int page = nextArmed(region, 0);
-        while (page < region.pageCount && !capture.givenUp()) {
+        int page = nextArmed(region, first, limit);
+        while (page < limit && !capture.givenUp()) {
             if (page >= dataEnd) {
                 long data = region.file.nextData(region.offsetOf(page));
-                dataStart = data < 0 ? region.pageCount : region.pageAtOffset(data);
-                dataEnd = data < 0 ? region.pageCount : endOfData(region, dataStart);
+                dataStart = data < 0 ? limit : Math.min(limit, region.pageAtOffset(data));
+                dataEnd = data < 0 ? limit : Math.min(limit, endOfData(region, dataStart));
             }
             if (page < dataStart) {
                 passHoles(region, page, dataStart);
-                page = nextArmed(region, dataStart);
+                page = nextArmed(region, dataStart, limit);
             } else {
                 slot = copyData(region, page, dataEnd, slot);
-                page = nextArmed(region, dataEnd);
+                page = nextArmed(region, dataEnd, limit);
             }
         }
         if (slot != null && slot.count() > 0) {
@@ -99,8 +113,8 @@ final class Copier implements Runnable {
         }
     }
 
-    private static int nextArmed(CaptureRegion region, int first) {
-        return region.states.next(PageStates.ARMED, first, region.pageCount);
+    private static int nextArmed(CaptureRegion region, int first, int limit) {
+        return region.states.next(PageStates.ARMED, first, limit);
     }
 
     private static int endOfData(CaptureRegion region, int firstPage) throws ErrnoException {
@@ -164,9 +178,9 @@ final class Copier implements Runnable {
 
     private boolean copyRun(CaptureRegion region, int page, int count, Slot slot) {
         long bytes = (long) count * Slot.PAGE_BYTES;
-        long read = region.file.pread(slot.nextAddress(), bytes, region.offsetOf(page));
+        long read = region.read(page, count, slot.nextAddress());
         if (read != bytes) {
-            capture.failCall("pread of guest memory", read < 0 ? read : -Errno.EIO);
+            capture.failCall("reading guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
         slot.add(page, count);

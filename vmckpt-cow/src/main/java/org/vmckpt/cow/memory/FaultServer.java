@@ -21,7 +21,7 @@ final class FaultServer implements Runnable {
     private static final long BUDGET_PATIENCE_NANOS = 2_000_000_000L;
     private static final long FROZEN_NAP_NANOS = 20_000;
     // Armed ahead, not yet wanted: a neighbour is let go too, and armed again in the same call.
-    private static final int NEIGHBOUR_PAGES = 8;
+    private static final int NEIGHBOUR_PAGES = 64;
 
     private final CaptureState capture;
     private final SlotPool pool;

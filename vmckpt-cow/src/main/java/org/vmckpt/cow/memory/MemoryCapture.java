@@ -67,6 +67,17 @@ public final class MemoryCapture implements AutoCloseable {
     }
 
     /**
+     * Once more, as late as can be: a guest that writes flat out has let much of it go again by
+     * now. What this and {@link #arm} find is copied first, for it is most likely written next.
+     */
+    public void armAgain() throws VmckptException {
+        long start = System.nanoTime();
+        pagesArmedAhead += tracker.arming.armWrittenPages();
+        armedAheadNanos += System.nanoTime() - start;
+        tracker.check();
+    }
+
+    /**
      * Protects the rest of what is wanted: the state at this instant is what will be captured. Call
      * it while the guest is paused.
      */
@@ -74,7 +85,7 @@ public final class MemoryCapture implements AutoCloseable {
         armStartNanos = System.nanoTime();
         tracker.faults.freeze();
         try {
-            pagesArmedInPause = tracker.arming.armLoosePages();
+            pagesArmedInPause = tracker.arming.armWrittenPages();
             long letGo = tracker.faults.wantedPagesLetGo() - letGoBefore;
             long wanted = pagesArmedAhead - letGo + pagesArmedInPause;
             tracker.pool.expect(wanted * Slot.PAGE_BYTES);

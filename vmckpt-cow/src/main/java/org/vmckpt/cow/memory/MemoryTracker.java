@@ -100,6 +100,7 @@ public final class MemoryTracker implements AutoCloseable {
             for (CaptureRegion region : regions) {
                 uffd.register(region.address, region.sizeBytes());
                 region.registered.set(true);
+                region.openView();
             }
             return tracker;
         } catch (ErrnoException failure) {
@@ -189,6 +190,7 @@ public final class MemoryTracker implements AutoCloseable {
         state.stopFaults.set();
         join(faultThread);
         state.stopFaults.close();
+        state.regions.forEach(CaptureRegion::closeView);
         pool.close();
     }
 
