@@ -8,7 +8,8 @@ import java.lang.foreign.MemorySegment;
  * nothing of any of it.
  */
 public final class GuestView implements AutoCloseable {
-    // Safe: reads go to what is mapped by us, checked in read(); writes to a buffer of the caller's.
+    // Safe: reads go to what is mapped by us, checked in read(); writes to a buffer of the
+    // caller's.
     private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
     private final Syscalls syscalls;

@@ -81,13 +81,11 @@ final class CaptureRegion {
         return count;
     }
 
-<<<<<<< HEAD
-    /** How many pages are no holes; all of them when so many pieces take too long to count. */
+    /**
+     * How many pages are no holes, which are then quick to read; all of them when so many pieces
+     * take too long to count.
+     */
     private int dataPages() throws ErrnoException {
-=======
-    /** How many pages are no holes, which are then quick to read; all of them when so many pieces take too long to count. */
-    int dataPages() throws ErrnoException {
->>>>>>> 65bcb13 (Protect once more right before the stop: a guest that writes flat out leaves less to the pause)
         int count = 0;
         long end = offsetOf(pageCount);
         long data = file.nextData(offsetOf(0));

@@ -64,7 +64,7 @@ final class Copier implements Runnable {
                 copyWritten(region);
             }
             for (CaptureRegion region : capture.regions) {
-                copy(region, 0, region.pageCount);
+                copyAll(region);
             }
             // It may still have a page in hand that it took before we came by.
             faults.awaitBatchEnd();
@@ -78,38 +78,68 @@ final class Copier implements Runnable {
 
     /** What the guest wrote last it is about to write again: there each page read saves a fault. */
     private void copyWritten(CaptureRegion region) throws ErrnoException {
+        Extent data = new Extent(region);
+        Slot slot = null;
         int first = region.written.next(0);
         while (first >= 0 && first < region.pageCount) {
             int end = Math.min(region.pageCount, region.written.endOfRun(first));
-            copy(region, first, end);
+            slot = copy(region, first, end, data, slot);
             first = region.written.next(end);
         }
         region.written.clear();
+        pass(slot);
     }
 
-    private void copy(CaptureRegion region, int first, int limit) throws ErrnoException {
-        Slot slot = null;
-        int dataStart = 0;
-        int dataEnd = 0;
+    private void copyAll(CaptureRegion region) throws ErrnoException {
+        pass(copy(region, 0, region.pageCount, new Extent(region), null));
+    }
+
+    /** Returns the slot that has room left, if any. */
+    private @Nullable Slot copy(
+            CaptureRegion region, int first, int limit, Extent data, @Nullable Slot begun)
+            throws ErrnoException {
+        Slot slot = begun;
         int page = nextArmed(region, first, limit);
         while (page < limit && !capture.givenUp()) {
-            if (page >= dataEnd) {
-                long data = region.file.nextData(region.offsetOf(page));
-                dataStart = data < 0 ? limit : Math.min(limit, region.pageAtOffset(data));
-                dataEnd = data < 0 ? limit : Math.min(limit, endOfData(region, dataStart));
-            }
-            if (page < dataStart) {
-                passHoles(region, page, dataStart);
-                page = nextArmed(region, dataStart, limit);
+            data.moveTo(page);
+            if (page < data.first) {
+                int end = Math.min(limit, data.first);
+                passHoles(region, page, end);
+                page = nextArmed(region, end, limit);
             } else {
-                slot = copyData(region, page, dataEnd, slot);
-                page = nextArmed(region, dataEnd, limit);
+                int end = Math.min(limit, data.end);
+                slot = copyData(region, page, end, slot);
+                page = nextArmed(region, end, limit);
             }
         }
+        return slot;
+    }
+
+    private void pass(@Nullable Slot slot) {
         if (slot != null && slot.count() > 0) {
             pool.submit(slot);
         } else if (slot != null) {
             pool.release(slot);
+        }
+    }
+
+    /** The next pages that are no holes; to find their end takes a while, so it is kept. */
+    private static final class Extent {
+        private final CaptureRegion region;
+        private int first;
+        private int end;
+
+        Extent(CaptureRegion region) {
+            this.region = region;
+        }
+
+        /** Where {@code page} only ever grows. */
+        void moveTo(int page) throws ErrnoException {
+            if (page >= end) {
+                long data = region.file.nextData(region.offsetOf(page));
+                first = data < 0 ? region.pageCount : region.pageAtOffset(data);
+                end = data < 0 ? region.pageCount : endOfData(region, first);
+            }
         }
     }
 
