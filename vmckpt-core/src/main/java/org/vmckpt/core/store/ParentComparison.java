@@ -11,9 +11,10 @@ import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
 /**
- * Writes a new layer that holds only what differs from its parent, when nobody knows which units
- * changed: all of them are given, and those that the parent has too are left to it. Takes what a
- * {@link SegmentWriter} takes, in its place, from any number of threads.
+ * Writes a new layer that holds only what differs from its parent, when nobody knows exactly which
+ * units changed: all of them are given, or all that may have changed, and those that the parent has
+ * too are left to it. Takes what a {@link SegmentWriter} takes, in its place, from any number of
+ * threads.
  *
  * <p>Bytes are compared, not hashes: what the parent has is read and verified anyway, and two pages
  * that compare equal are equal.
@@ -28,6 +29,7 @@ public final class ParentComparison implements AutoCloseable {
     private final SegmentWriter writer;
     private final int unitSize;
     private final int batchUnits;
+    private final boolean all;
     private final ConcurrentLinkedQueue<Batch> idleBatches = new ConcurrentLinkedQueue<>();
 
     /** The units that are equal in the parent; guarded by itself. */
@@ -42,7 +44,9 @@ public final class ParentComparison implements AutoCloseable {
             List<SegmentName> parentLayers,
             @Nullable LayeredReader parent,
             SegmentWriter writer,
+            boolean all,
             @Nullable VmckptException damage) {
+        this.all = all;
         this.parentLayers = List.copyOf(parentLayers);
         this.parent = parent;
         this.writer = writer;
@@ -71,7 +75,25 @@ public final class ParentComparison implements AutoCloseable {
         } catch (VmckptException e) {
             damage = e;
         }
-        return new ParentComparison(parentLayers, parent, writer, damage);
+        return new ParentComparison(parentLayers, parent, writer, true, damage);
+    }
+
+    /**
+     * The same for a writer that is given only some units: whatever is not given is the parent's.
+     * So a parent that turns out to be damaged is an error, here and in what is called later.
+     *
+     * @throws VmckptException when the parent cannot be built on
+     */
+    public static ParentComparison ofSome(
+            Store store, List<SegmentName> parentLayers, SegmentWriter writer)
+            throws VmckptException {
+        LayeredReader parent = store.openLayers(parentLayers);
+        if (!isLike(parent, writer)) {
+            CorruptException other = otherSize(parent, writer);
+            parent.close();
+            throw other;
+        }
+        return new ParentComparison(parentLayers, parent, writer, false, null);
     }
 
     private static boolean isLike(LayeredReader parent, SegmentWriter writer) {
@@ -227,11 +249,15 @@ public final class ParentComparison implements AutoCloseable {
         }
 
         /** False when the parent cannot be read: then all of it counts as changed. */
-        private boolean compare(long[] units, int first, int end, ByteBuffer data) {
+        private boolean compare(long[] units, int first, int end, ByteBuffer data)
+                throws VmckptException {
             try {
                 comparer.compare(units, first, end, data);
                 return true;
             } catch (VmckptException e) {
+                if (!all) {
+                    throw e;
+                }
                 damage = e;
                 return false;
             }

@@ -1,6 +1,7 @@
 package org.vmckpt.core.store;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
@@ -130,6 +132,45 @@ class ParentComparisonTest {
         assertThat(smaller.warnings()).singleElement().asString().contains("bytes");
         assertThat(smaller.layers()).hasSize(1);
         assertThat(read(smaller.layers())).isEqualTo(memory);
+    }
+
+    @Test
+    void ofSomeUnitsThoseThatDifferAreStoredAndTheRestIsTheParents() throws Exception {
+        memory[100 * Fixture.PAGE] ^= 1;
+        List<SegmentName> layers = compareSome(64, 2 * BATCH);
+        assertThat(layers).startsWith(parent.toArray(SegmentName[]::new)).hasSize(4);
+        assertThat(read(layers)).isEqualTo(memory);
+        try (SegmentReader layer = store.openSegment(layers.getLast())) {
+            for (int page = 0; page < PAGES; page++) {
+                assertThat(layer.state(page) != UnitState.ABSENT)
+                        .as("page %d", page)
+                        .isEqualTo(page == 100);
+            }
+        }
+        parent.clear();
+        parent.addAll(layers);
+        assertThat(compareSome(0, PAGES - HOLES)).isEqualTo(layers);
+    }
+
+    @Test
+    void ofSomeUnitsADamagedParentIsAnErrorAndNamed() throws Exception {
+        damageALateBlock(parent.getFirst());
+        assertThatThrownBy(() -> compareSome(0, PAGES - HOLES))
+                .isInstanceOf(CorruptException.class)
+                .hasMessageContaining(parent.getFirst().value());
+        Files.delete(Fixture.segmentFile(store, parent.get(1)));
+        assertThatThrownBy(() -> compareSome(0, 1))
+                .isInstanceOf(VmckptException.class)
+                .hasMessageContaining(parent.get(1).value());
+    }
+
+    private List<SegmentName> compareSome(int first, int count) throws VmckptException {
+        try (SegmentWriter writer =
+                        store.newSegment(SegmentKind.MEMORY, Fixture.PAGE, memory.length);
+                ParentComparison comparison = ParentComparison.ofSome(store, parent, writer)) {
+            append(comparison, memory, first, count);
+            return comparison.finish();
+        }
     }
 
     private record Result(List<SegmentName> layers, List<String> warnings, long unchanged) {}
