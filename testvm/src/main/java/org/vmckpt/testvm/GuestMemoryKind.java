@@ -4,7 +4,12 @@ package org.vmckpt.testvm;
 public enum GuestMemoryKind {
     /** A shared memfd: what vmckpt wants. */
     MEMFD,
-    /** A shared file in the guest's folder; only a folder on tmpfs can be checkpointed. */
+    /** A shared memfd in huge pages of 2 MiB, which the host must have reserved. */
+    HUGE_MEMFD,
+    /**
+     * A shared file in the guest's folder or the one for memory; only one on tmpfs or hugetlbfs can
+     * be checkpointed.
+     */
     FILE,
     /** A file in the guest's folder, mapped privately: writes never reach it. */
     PRIVATE_FILE,

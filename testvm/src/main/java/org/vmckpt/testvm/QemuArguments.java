@@ -123,11 +123,13 @@ final class QemuArguments {
     }
 
     private String backend(String id, long sizeBytes) {
+        Path place = wanted.memoryFolder == null ? folder : wanted.memoryFolder;
         String file =
                 "memory-backend-file,mem-path="
-                        + folder.resolve(id.equals("ram") ? "memory" : "memory-" + id);
+                        + place.resolve(id.equals("ram") ? "memory" : "memory-" + id);
         return switch (wanted.memoryKind) {
                     case MEMFD -> "memory-backend-memfd,share=on";
+                    case HUGE_MEMFD -> "memory-backend-memfd,share=on,hugetlb=on,hugetlbsize=2M";
                     case FILE -> file + ",share=on";
                     case PRIVATE_FILE -> file + ",share=off";
                     case ANONYMOUS -> throw new IllegalStateException("no backend");

@@ -23,6 +23,7 @@ public final class TestGuestBuilder {
     final List<String> wrapper = new ArrayList<>();
     final List<String> extraArguments = new ArrayList<>();
     private final Map<String, String> environment = new LinkedHashMap<>();
+    @Nullable Path memoryFolder;
     private @Nullable Path directory;
     private @Nullable String slowDisk;
 
@@ -52,6 +53,12 @@ public final class TestGuestBuilder {
 
     public TestGuestBuilder memoryKind(GuestMemoryKind kind) {
         this.memoryKind = kind;
+        return this;
+    }
+
+    /** Where memory files lie, if not with all others. */
+    public TestGuestBuilder memoryFolder(Path folder) {
+        this.memoryFolder = folder;
         return this;
     }
 

@@ -46,15 +46,22 @@ public final class RestoredGuest implements AutoCloseable {
     private static RestoredGuest restore(
             Store store, Manifest manifest, Path original, Path folder, boolean paused)
             throws VmckptException, IOException {
-        Files.createDirectories(folder);
-        RestoreRequest request =
-                RestoreRequest.of(
-                                store,
-                                manifest,
-                                folder.resolve("qmp.sock"),
-                                folder.resolve("disks"))
+        return restore(
+                folder,
+                request(store, manifest, folder)
                         .withMaps(Map.of(original, folder))
-                        .withPaused(paused);
+                        .withPaused(paused));
+    }
+
+    /** A request for a guest with all that is its own in {@code folder}. */
+    static RestoreRequest request(Store store, Manifest manifest, Path folder) {
+        return RestoreRequest.of(
+                store, manifest, folder.resolve("qmp.sock"), folder.resolve("disks"));
+    }
+
+    static RestoredGuest restore(Path folder, RestoreRequest request)
+            throws VmckptException, IOException {
+        Files.createDirectories(folder);
         RestoreReport report = new RestoreService().restore(request, ProgressListener.none());
         return new RestoredGuest(
                 report,

@@ -86,12 +86,15 @@ public final class CheckpointSeries implements AutoCloseable {
         }
     }
 
-    /** Memory may have been plugged, and the checkpoint that the next one builds on removed. */
+    /**
+     * Memory may have been plugged or given back unseen, and the checkpoint that the next one
+     * builds on removed.
+     */
     private void dropStaleMemory(List<RamRegion> regions) throws VmckptException {
         if (memory == null) {
             return;
         }
-        boolean same = memory.regions().equals(regions);
+        boolean same = memory.regions().equals(regions) && !memory.discards().happened();
         boolean there = since.isPresent() && Lineage.isThere(request.store(), since.get());
         if (!same || !there) {
             dropMemory();

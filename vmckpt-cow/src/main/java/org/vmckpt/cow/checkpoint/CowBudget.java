@@ -7,7 +7,6 @@ import java.util.OptionalLong;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.memory.MemoryTracker;
 
 /** How much memory may hold originals on their way to the store. */
 final class CowBudget {
@@ -20,8 +19,10 @@ final class CowBudget {
     /**
      * What was asked for, or the smaller of guest memory (and a little, for slots that are not
      * full) and a quarter of free memory, in bytes.
+     *
+     * @param minBytes the least that will do
      */
-    static long choose(OptionalLong asked, long guestBytes) throws VmckptException {
+    static long choose(OptionalLong asked, long guestBytes, long minBytes) throws VmckptException {
         long freeBytes = freeBytes();
         if (asked.isPresent() && asked.getAsLong() > freeBytes) {
             throw new RefusedException(
@@ -33,7 +34,7 @@ final class CowBudget {
         }
         long chosen = asked.orElse(Math.min(guestBytes + SPARE_BYTES, freeBytes / FREE_SHARE));
         // Some slots stand ready for faults alone; without them a full copy would not fit.
-        return asked.isPresent() ? chosen : Math.max(chosen, MemoryTracker.MIN_BUDGET_BYTES);
+        return asked.isPresent() ? chosen : Math.max(chosen, minBytes);
     }
 
     private static long freeBytes() throws StorageException {

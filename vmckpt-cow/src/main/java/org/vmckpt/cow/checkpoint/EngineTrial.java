@@ -26,13 +26,14 @@ public final class EngineTrial {
     }
 
     /**
-     * For uffd: QEMU must leave this memory out of the device state.
+     * For uffd: QEMU must leave this memory out of the device state, and the kernel must tell when
+     * the guest gives some of it back.
      *
-     * @throws UnsupportedException when it does not
+     * @throws UnsupportedException when they do not
      */
-    public static void requireIgnored(QmpClient qmp, List<RamRegion> memory)
-            throws VmckptException {
+    public static void requireFit(QmpClient qmp, List<RamRegion> memory) throws VmckptException {
         IgnoredMemory.require(qmp, memory);
+        HugePageDiscards.refuse(qmp, memory);
     }
 
     /** Whether a QEMU leaves only memory of memory-backend-file out of the device state. */

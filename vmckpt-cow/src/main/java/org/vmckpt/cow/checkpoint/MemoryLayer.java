@@ -41,10 +41,29 @@ final class MemoryLayer implements AutoCloseable {
             writer.close();
             throw new IllegalStateException("Changes of " + region.id() + " since nothing");
         }
-        return parent.changesKnown() || below.isEmpty()
-                ? new MemoryLayer(region, writer, below, null)
-                : new MemoryLayer(
-                        region, writer, List.of(), ParentComparison.of(store, below, writer));
+        try {
+            return new MemoryLayer(
+                    region, writer, below, comparison(store, region, parent, writer, below));
+        } catch (VmckptException e) {
+            writer.close();
+            throw e;
+        }
+    }
+
+    /** None where every unit that comes is new. Of a huge page few may be. */
+    private static @Nullable ParentComparison comparison(
+            Store store,
+            RamRegion region,
+            MemoryParent parent,
+            SegmentWriter writer,
+            List<SegmentName> below)
+            throws VmckptException {
+        if (below.isEmpty() || (parent.changesKnown() && !region.isHuge())) {
+            return null;
+        }
+        return parent.changesKnown()
+                ? ParentComparison.ofSome(store, below, writer)
+                : ParentComparison.of(store, below, writer);
     }
 
     void append(long[] pages, int count, ByteBuffer data) throws VmckptException {

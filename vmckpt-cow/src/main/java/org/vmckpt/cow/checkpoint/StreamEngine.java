@@ -11,6 +11,7 @@ import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.guard.Guard;
+import org.vmckpt.cow.memory.MemoryTracker;
 
 /** What the engines have in common that let QEMU write all of memory into its stream. */
 abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEngine, PauseEngine {
@@ -47,7 +48,10 @@ abstract sealed class StreamEngine implements CaptureEngine permits BackgroundEn
         this.cancellation = cancellation;
         this.backends = MemoryBackend.list(qmp);
         this.budgetBytes =
-                CowBudget.choose(request.cowBudgetBytes(), MemoryBackend.totalBytes(backends));
+                CowBudget.choose(
+                        request.cowBudgetBytes(),
+                        MemoryBackend.totalBytes(backends),
+                        MemoryTracker.MIN_BUDGET_BYTES);
     }
 
     @Override

@@ -9,7 +9,11 @@ import org.vmckpt.cow.memory.RamRegion;
 import org.vmckpt.cow.memory.UffdAttachment;
 
 /** A guest's memory from one checkpoint of a series to the next: what it writes is known. */
-record TrackedMemory(List<RamRegion> regions, UffdAttachment attachment, MemoryTracker tracker)
+record TrackedMemory(
+        List<RamRegion> regions,
+        HugePageDiscards discards,
+        UffdAttachment attachment,
+        MemoryTracker tracker)
         implements AutoCloseable {
 
     /**
@@ -21,11 +25,16 @@ record TrackedMemory(List<RamRegion> regions, UffdAttachment attachment, MemoryT
             GuestSession guest, CheckpointRequest request, List<RamRegion> regions)
             throws VmckptException {
         long guestBytes = regions.stream().mapToLong(RamRegion::sizeBytes).sum();
-        long budgetBytes = CowBudget.choose(request.cowBudgetBytes(), guestBytes);
+        long budgetBytes =
+                CowBudget.choose(
+                        request.cowBudgetBytes(),
+                        guestBytes,
+                        MemoryTracker.minBudgetBytes(regions));
+        HugePageDiscards discards = HugePageDiscards.watch(guest.qmp(), regions);
         UffdAttachment attachment = UffdAttachment.attach(guest.pid(), regions);
         try {
             return new TrackedMemory(
-                    regions, attachment, MemoryTracker.start(attachment, budgetBytes));
+                    regions, discards, attachment, MemoryTracker.start(attachment, budgetBytes));
         } catch (VmckptException | RuntimeException e) {
             attachment.close();
             throw e;
@@ -36,6 +45,7 @@ record TrackedMemory(List<RamRegion> regions, UffdAttachment attachment, MemoryT
     static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
         List<RamRegion> regions = GuestMemory.inspect(pid, qmp);
         IgnoredMemory.require(qmp, regions);
+        HugePageDiscards.refuse(qmp, regions);
         return regions;
     }
 

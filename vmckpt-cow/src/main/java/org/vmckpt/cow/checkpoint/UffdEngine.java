@@ -38,7 +38,11 @@ final class UffdEngine implements CaptureEngine {
     private @Nullable Prepared prepared;
     private @Nullable BufferUse buffer;
 
-    private record Prepared(StateImage devices, MemoryWriters writers, MemoryCapture capture) {}
+    private record Prepared(
+            StateImage devices,
+            MemoryWriters writers,
+            HugePageDiscards discards,
+            MemoryCapture capture) {}
 
     private UffdEngine(
             GuestSession guest,
@@ -76,17 +80,16 @@ final class UffdEngine implements CaptureEngine {
         StateImage devices = own(StateImage.attach(guest.qmp(), socket.folder()));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, parent, progress, cancellation));
-        MemoryCapture capture = own(capture(writers));
-        prepared = new Prepared(devices, writers, capture);
-    }
-
-    private MemoryCapture capture(MemoryWriters writers) throws VmckptException {
-        if (lineage.tracked().isPresent()) {
-            return lineage.tracked().get().tracker().captureAndTrack(writers);
-        }
-        return own(TrackedMemory.attach(guest, request, memory))
-                .tracker()
-                .captureAndRelease(writers);
+        TrackedMemory tracked =
+                lineage.tracked().isPresent()
+                        ? lineage.tracked().get()
+                        : own(TrackedMemory.attach(guest, request, memory));
+        MemoryCapture capture =
+                own(
+                        lineage.tracked().isPresent()
+                                ? tracked.tracker().captureAndTrack(writers)
+                                : tracked.tracker().captureAndRelease(writers));
+        prepared = new Prepared(devices, writers, tracked.discards(), capture);
     }
 
     private <T extends AutoCloseable> T own(T resource) {
@@ -149,6 +152,7 @@ final class UffdEngine implements CaptureEngine {
             awaitDiscards();
             CaptureReport report = capture.awaitDrained();
             buffer = report.buffer();
+            prepared().discards().refuseIfHappened();
             return captured(report);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -162,6 +166,7 @@ final class UffdEngine implements CaptureEngine {
      */
     private void awaitDiscards() throws VmckptException {
         guest.qmp().execute("query-status");
+        prepared().discards().refuseIfHappened();
     }
 
     private static Captured captured(CaptureReport report) {

@@ -55,7 +55,8 @@ final class KernelCheck implements HostCheck {
         if (!Userfaultfd.reportsDiscards(features)) {
             missing.add("remove events: discarded memory goes unnoticed");
         }
-        String found = kernel + ": userfaultfd write-protects shared memory";
+        String found =
+                kernel + ": userfaultfd write-protects shared memory, also in huge pages of 2 MiB";
         return missing.isEmpty()
                 ? Finding.ok(WHAT, found)
                 : Finding.note(WHAT, found + ", but lacks " + String.join(", ", missing));

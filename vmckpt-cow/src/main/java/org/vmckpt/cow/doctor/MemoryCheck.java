@@ -12,6 +12,7 @@ import org.vmckpt.cow.checkpoint.EngineTrial;
 import org.vmckpt.cow.checkpoint.GuestSession;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryOptions;
+import org.vmckpt.cow.memory.RamRegion;
 
 /** The guest's memory backends. */
 record MemoryCheck(GuestSession guest) implements Check {
@@ -28,8 +29,9 @@ record MemoryCheck(GuestSession guest) implements Check {
         guest.qmp().execute("query-memdev").forEach(backends::add);
         String found = describe(backends);
         try {
-            EngineTrial.requireIgnored(guest.qmp(), GuestMemory.inspect(guest.pid(), guest.qmp()));
-            return Finding.ok(WHAT, found);
+            List<RamRegion> regions = GuestMemory.inspect(guest.pid(), guest.qmp());
+            EngineTrial.requireFit(guest.qmp(), regions);
+            return Finding.ok(WHAT, found + pages(regions));
         } catch (RefusedException e) {
             return Finding.ok(WHAT, found + "; see " + OtherWritersCheck.WHAT);
         } catch (UnsupportedException e) {
@@ -56,6 +58,14 @@ record MemoryCheck(GuestSession guest) implements Check {
                                             : "private to QEMU"));
         }
         return texts.isEmpty() ? "no memory backend" : String.join("; ", texts);
+    }
+
+    private static String pages(List<RamRegion> regions) {
+        return regions.stream()
+                .filter(RamRegion::isHuge)
+                .findFirst()
+                .map(huge -> ", in huge pages of " + Sizes.format(huge.protectionBytes()))
+                .orElse("");
     }
 
     private String[] remedy(List<JsonNode> backends) {

@@ -19,6 +19,7 @@ final class Abi {
     static final int SYS_WAIT4 = 61;
     static final int SYS_FTRUNCATE = 77;
     static final int SYS_PTRACE = 101;
+    static final int SYS_STATFS = 137;
     static final int SYS_SETPRIORITY = 141;
     static final int SYS_FUTEX = 202;
     static final int SYS_RESTART_SYSCALL = 219;
@@ -56,6 +57,12 @@ final class Abi {
     static final int MFD_CLOEXEC = 1;
     static final int EFD_CLOEXEC = 0x80000;
     static final int EFD_NONBLOCK = 0x800;
+
+    static final int STATFS_SIZE = 120;
+    static final int STATFS_F_TYPE = 0;
+    static final int STATFS_F_BSIZE = 8;
+    static final long TMPFS_MAGIC = 0x01021994L;
+    static final long HUGETLBFS_MAGIC = 0x958458F6L;
 
     static final short POLLIN = 1;
     static final int POLLFD_SIZE = 8;

@@ -90,6 +90,13 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long statfs(String path, long buffer) {
+        try (Arena arena = Arena.ofConfined()) {
+            return call(Abi.SYS_STATFS, arena.allocateFrom(path).address(), buffer, 0);
+        }
+    }
+
+    @Override
     public long close(int fd) {
         return call(Abi.SYS_CLOSE, fd, 0, 0);
     }

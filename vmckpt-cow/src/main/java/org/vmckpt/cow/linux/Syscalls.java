@@ -17,6 +17,8 @@ interface Syscalls {
 
     long open(String path, int flags);
 
+    long statfs(String path, long buffer);
+
     long close(int fd);
 
     long ioctl(int fd, long request, long argument);

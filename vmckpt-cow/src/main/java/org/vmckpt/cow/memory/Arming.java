@@ -11,6 +11,8 @@ import org.vmckpt.cow.linux.Errno;
 final class Arming {
     // Each call holds a lock of QEMU's address space that its page faults and mmaps wait for.
     private static final int MAX_RUN_PAGES = 512;
+    // One of these takes some 2 µs.
+    private static final int MAX_RUN_HUGE_PAGES = 64;
     // Protecting what is protected already costs less than another call.
     private static final int MAX_GAP_PAGES = 32;
     private static final long RETRY_LIMIT_NANOS = 100_000_000L;
@@ -35,12 +37,14 @@ final class Arming {
     private long arm(boolean written) {
         long pages = 0;
         for (CaptureRegion region : state.regions) {
+            int maxRun = region.isHuge() ? MAX_RUN_HUGE_PAGES : MAX_RUN_PAGES;
+            int maxGap = region.isHuge() ? 0 : MAX_GAP_PAGES;
             int next = region.states.next(PageStates.LOOSE, 0, region.pageCount);
             while (next < region.pageCount && !state.givenUp()) {
-                int limit = Math.min(region.pageCount, next + MAX_RUN_PAGES);
+                int limit = Math.min(region.pageCount, next + maxRun);
                 int end = next;
                 int page = next;
-                while (page < limit && page - end <= MAX_GAP_PAGES) {
+                while (page < limit && page - end <= maxGap) {
                     int count =
                             region.states.changeRun(
                                     page, limit, PageStates.LOOSE, PageStates.ARMED);
@@ -63,7 +67,7 @@ final class Arming {
     /** A discard that began before the pause may still hold protection up; it ends by itself. */
     private void protect(CaptureRegion region, int page, int count) {
         long address = region.addressOf(page);
-        long size = (long) count * Slot.PAGE_BYTES;
+        long size = region.bytesOf(count);
         int result = state.uffd.tryProtect(address, size);
         if (result == -Errno.EAGAIN) {
             long start = System.nanoTime();

@@ -6,12 +6,19 @@ import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.GuestFile;
 import org.vmckpt.cow.linux.GuestView;
 
-/** A region during one capture: where it is protected, where it is read, and its pages' states. */
+/**
+ * A region during one capture: where it is protected, where it is read, and its pages' states.
+ *
+ * <p>A page is what can be protected by itself, a huge page where memory is made of those. It is
+ * stored as {@link #unitsPerPage} units of {@link Slot#PAGE_BYTES}.
+ */
 final class CaptureRegion {
     private static final int MAX_EXTENTS = 10_000;
 
     final int index;
     final long address;
+    final int pageBytes;
+    final int unitsPerPage;
     final int pageCount;
     final PageStates states;
     final GuestFile file;
@@ -20,21 +27,48 @@ final class CaptureRegion {
     private final long fileOffset;
     private @Nullable GuestView view;
 
-    CaptureRegion(int index, long address, long sizeBytes, GuestFile file, long fileOffset) {
+    CaptureRegion(
+            int index,
+            long address,
+            long sizeBytes,
+            int pageBytes,
+            GuestFile file,
+            long fileOffset) {
         this.index = index;
         this.address = address;
-        this.pageCount = Math.toIntExact(sizeBytes / Slot.PAGE_BYTES);
+        this.pageBytes = pageBytes;
+        this.unitsPerPage = pageBytes / Slot.PAGE_BYTES;
+        this.pageCount = Math.toIntExact(sizeBytes / pageBytes);
         this.file = file;
         this.fileOffset = fileOffset;
         this.states = new PageStates(pageCount);
     }
 
-    long sizeBytes() {
-        return (long) pageCount * Slot.PAGE_BYTES;
+    boolean isHuge() {
+        return unitsPerPage > 1;
     }
 
-    /** Makes {@link #read} quicker, if it can be. */
+    long bytesOf(int pages) {
+        return (long) pages * pageBytes;
+    }
+
+    int unitsOf(int pages) {
+        return pages * unitsPerPage;
+    }
+
+    long sizeBytes() {
+        return bytesOf(pageCount);
+    }
+
+    /**
+     * Makes {@link #read} quicker, if it can be. Files of huge pages do not tell their holes, and
+     * to read one through a mapping takes a huge page of the host, or is a SIGBUS if it has none
+     * left.
+     */
     void openView() {
+        if (isHuge()) {
+            return;
+        }
         try {
             view = file.view(fileOffset + sizeBytes());
         } catch (ErrnoException e) {
@@ -56,7 +90,7 @@ final class CaptureRegion {
      * @return the bytes read, all of them, or a negative errno
      */
     long read(int page, int count, long toAddress) {
-        long bytes = (long) count * Slot.PAGE_BYTES;
+        long bytes = bytesOf(count);
         if (view == null) {
             return file.pread(toAddress, bytes, offsetOf(page));
         }
@@ -97,7 +131,7 @@ final class CaptureRegion {
             if (view != null) {
                 view.populate(data, hole - data);
             }
-            count += pageAtOffset(hole + Slot.PAGE_BYTES - 1) - pageAtOffset(data);
+            count += pageAtOffset(hole + pageBytes - 1) - pageAtOffset(data);
             data = file.nextData(hole);
         }
         return count;
@@ -108,19 +142,19 @@ final class CaptureRegion {
     }
 
     int pageAt(long hostAddress) {
-        return (int) ((hostAddress - address) / Slot.PAGE_BYTES);
+        return (int) ((hostAddress - address) / pageBytes);
     }
 
     long addressOf(int page) {
-        return address + (long) page * Slot.PAGE_BYTES;
+        return address + bytesOf(page);
     }
 
     long offsetOf(int page) {
-        return fileOffset + (long) page * Slot.PAGE_BYTES;
+        return fileOffset + bytesOf(page);
     }
 
     /** The page that holds a byte of the file; never past the region's end. */
     int pageAtOffset(long offset) {
-        return (int) Math.min(pageCount, (offset - fileOffset) / Slot.PAGE_BYTES);
+        return (int) Math.min(pageCount, (offset - fileOffset) / pageBytes);
     }
 }

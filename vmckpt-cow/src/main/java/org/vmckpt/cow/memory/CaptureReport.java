@@ -2,7 +2,8 @@ package org.vmckpt.cow.memory;
 
 /**
  * What a capture did. A fault's service time runs from when its message was read to when its page
- * was writable again.
+ * was writable again. Pages are those that are stored, of 4 KiB, but a huge page is armed, and
+ * faults, as one.
  *
  * @param armAheadMicros time to protect what was wanted while the guest ran
  * @param faultsBeforePause writes by the guest to pages that were protected but not yet to be saved

@@ -38,6 +38,14 @@ final class CaptureState {
         return guest;
     }
 
+    int largestPageBytes() {
+        int largest = 0;
+        for (CaptureRegion region : regions) {
+            largest = Math.max(largest, region.pageBytes);
+        }
+        return largest;
+    }
+
     /** Whether the capture failed or was aborted: no more waiting, no more work. */
     boolean givenUp() {
         return stopped;
@@ -77,7 +85,7 @@ final class CaptureState {
     private boolean isGone(CaptureRegion region, int result) {
         return result == -Errno.ESRCH
                 || (result == -Errno.ENOMEM
-                        && uffd.tryLift(region.address, Slot.PAGE_BYTES) == -Errno.ESRCH);
+                        && uffd.tryLift(region.address, region.pageBytes) == -Errno.ESRCH);
     }
 
     /**

@@ -13,11 +13,11 @@ import org.vmckpt.cow.linux.ThreadPriority;
  * protection, or leaves it as a clean page when memory is tracked on.
  *
  * <p>It takes a slot before it takes pages: a page that is being copied never waits for the sink,
- * so a guest that writes to it waits for one read of at most 64 pages.
+ * so a guest that writes to it waits for one read of at most 64 pages, or of one huge page.
  */
 final class Copier implements Runnable {
-    /** A run of pages that are holes of the memory file. */
-    record Holes(int region, long firstPage, long pageCount) {}
+    /** A run of holes of the memory file, in units of what is stored. */
+    record Holes(int region, long firstUnit, long unitCount) {}
 
     // Nothing is read from holes, so many can be taken at once; 8 MiB of lifting is quick.
     private static final int HOLE_RUN_PAGES = 2048;
@@ -31,8 +31,8 @@ final class Copier implements Runnable {
     private final CountDownLatch started = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private final List<Holes> holes = new ArrayList<>();
-    private long pagesRead;
-    private long holePages;
+    private long unitsRead;
+    private long holeUnits;
     private volatile long endNanos;
 
     Copier(CaptureState capture, SlotPool pool, FaultServer faults, boolean tracking) {
@@ -149,7 +149,7 @@ final class Copier implements Runnable {
 
     private static int endOfData(CaptureRegion region, int firstPage) throws ErrnoException {
         long hole = region.file.nextHole(region.offsetOf(firstPage));
-        return Math.max(firstPage + 1, region.pageAtOffset(hole + Slot.PAGE_BYTES - 1));
+        return Math.max(firstPage + 1, region.pageAtOffset(hole + region.pageBytes - 1));
     }
 
     private void passHoles(CaptureRegion region, int first, int limit) {
@@ -157,7 +157,7 @@ final class Copier implements Runnable {
         while (page < limit && !capture.givenUp()) {
             int count = take(region, page, Math.min(limit, page + HOLE_RUN_PAGES));
             if (count > 0 && finish(region, page, count)) {
-                addHoles(region.index, page, count);
+                addHoles(region.index, region.unitsOf(page), region.unitsOf(count));
             }
             page = region.states.next(PageStates.ARMED, page + count, limit);
         }
@@ -168,13 +168,13 @@ final class Copier implements Runnable {
     }
 
     private void addHoles(int region, long first, long count) {
-        holePages += count;
+        holeUnits += count;
         Holes last = holes.isEmpty() ? null : holes.getLast();
         if (last != null
                 && last.region() == region
-                && last.firstPage() + last.pageCount() == first) {
+                && last.firstUnit() + last.unitCount() == first) {
             holes.removeLast();
-            holes.add(new Holes(region, last.firstPage(), last.pageCount() + count));
+            holes.add(new Holes(region, last.firstUnit(), last.unitCount() + count));
         } else {
             holes.add(new Holes(region, first, count));
         }
@@ -193,11 +193,12 @@ final class Copier implements Runnable {
                 }
                 slot.reset(region.index);
             }
-            int count = take(region, page, Math.min(limit, page + slot.free()));
+            int room = Math.min(slot.free(), Math.max(Slot.PAGES, region.unitsPerPage));
+            int count = take(region, page, Math.min(limit, page + room / region.unitsPerPage));
             if (count > 0 && !copyRun(region, page, count, slot)) {
                 return slot;
             }
-            if (slot.free() == 0) {
+            if (slot.free() < region.unitsPerPage) {
                 pool.submit(slot);
                 slot = null;
             }
@@ -207,14 +208,14 @@ final class Copier implements Runnable {
     }
 
     private boolean copyRun(CaptureRegion region, int page, int count, Slot slot) {
-        long bytes = (long) count * Slot.PAGE_BYTES;
+        long bytes = region.bytesOf(count);
         long read = region.read(page, count, slot.nextAddress());
         if (read != bytes) {
             capture.failCall("reading guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
-        slot.add(page, count);
-        pagesRead += count;
+        slot.add(region.unitsOf(page), region.unitsOf(count));
+        unitsRead += region.unitsOf(count);
         return finish(region, page, count);
     }
 
@@ -233,7 +234,7 @@ final class Copier implements Runnable {
     }
 
     private boolean lift(CaptureRegion region, int page, int count) {
-        long size = (long) count * Slot.PAGE_BYTES;
+        long size = region.bytesOf(count);
         int result = capture.uffd.tryLift(region.addressOf(page), size);
         if (result < 0) {
             capture.failCall("lifting protection", result);
@@ -253,11 +254,11 @@ final class Copier implements Runnable {
         return holes;
     }
 
-    long pagesRead() {
-        return pagesRead;
+    long unitsRead() {
+        return unitsRead;
     }
 
-    long holePages() {
-        return holePages;
+    long holeUnits() {
+        return holeUnits;
     }
 }

@@ -34,7 +34,7 @@ final class FaultServer implements Runnable {
     private volatile Phase phase = Phase.TRACKING;
     private ServiceTimes times = new ServiceTimes();
     private long budgetWaitNanos;
-    private long pagesSaved;
+    private long unitsSaved;
     // Saved, and not lifted yet: pages that lie together, of the batch in hand.
     private @Nullable CaptureRegion runRegion;
     private int runFirst;
@@ -155,6 +155,10 @@ final class FaultServer implements Runnable {
             runRegion = region;
             runCount++;
         }
+        if (region.isHuge()) {
+            // The next one takes so long to save that this one's writer had better not wait.
+            liftRun(startNanos);
+        }
     }
 
     private void liftRun(long startNanos) {
@@ -173,8 +177,9 @@ final class FaultServer implements Runnable {
         int first = page;
         int last = page;
         if (withNeighbours) {
-            int block = page / NEIGHBOUR_PAGES * NEIGHBOUR_PAGES;
-            int limit = Math.min(block + NEIGHBOUR_PAGES, region.pageCount);
+            int neighbours = region.isHuge() ? 1 : NEIGHBOUR_PAGES;
+            int block = page / neighbours * neighbours;
+            int limit = Math.min(block + neighbours, region.pageCount);
             while (first > block
                     && region.states.change(first - 1, PageStates.ARMED, PageStates.FAULTING)) {
                 first--;
@@ -187,13 +192,13 @@ final class FaultServer implements Runnable {
 
     /** Reads a page's original into a slot; false when the capture ends instead. */
     private boolean save(CaptureRegion region, int page, Slot slot) {
-        long read = region.file.pread(slot.nextAddress(), Slot.PAGE_BYTES, region.offsetOf(page));
-        if (read != Slot.PAGE_BYTES) {
+        long read = region.file.pread(slot.nextAddress(), region.pageBytes, region.offsetOf(page));
+        if (read != region.pageBytes) {
             capture.failCall("pread of guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
-        slot.add(page, 1);
-        pagesSaved++;
+        slot.add(region.unitsOf(page), region.unitsPerPage);
+        unitsSaved += region.unitsPerPage;
         if (slot.free() == 0) {
             openSlots[region.index] = null;
             pool.submit(slot);
@@ -222,7 +227,7 @@ final class FaultServer implements Runnable {
     }
 
     private boolean lift(CaptureRegion region, int page, int count) {
-        long size = (long) count * Slot.PAGE_BYTES;
+        long size = region.bytesOf(count);
         int result = capture.uffd.tryLift(region.addressOf(page), size);
         if (result < 0 && result != -Errno.EAGAIN) {
             capture.failCall("lifting protection", result);
@@ -245,7 +250,7 @@ final class FaultServer implements Runnable {
         discards.letGoAgain();
         times = new ServiceTimes();
         budgetWaitNanos = 0;
-        pagesSaved = 0;
+        unitsSaved = 0;
     }
 
     /** Ends the freeze: from now on the first write to an armed page saves it. */
@@ -288,9 +293,9 @@ final class FaultServer implements Runnable {
         return budgetWaitNanos / 1000.0;
     }
 
-    /** Pages whose originals were saved for a fault. */
-    long pagesSaved() {
-        return pagesSaved;
+    /** What was saved for faults. */
+    long unitsSaved() {
+        return unitsSaved;
     }
 
     ServiceTimes times() {

@@ -12,11 +12,15 @@ import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.FileSystem;
 import org.vmckpt.cow.linux.LinuxPlatform;
 
 /** Finds a guest's memory in its QEMU, and says why it cannot be protected if so. */
 public final class GuestMemory {
     private static final int PAGE_SIZE_BYTES = 4096;
+    private static final int LARGEST_PAGE_BYTES = 2 << 20;
+    private static final String MEMFD_PREFIX = "/memfd:";
     private static final Pattern HOST_ADDRESS = Pattern.compile(" is 0x([0-9a-f]+)|^0x([0-9a-f]+)");
 
     private final long pid;
@@ -32,8 +36,8 @@ public final class GuestMemory {
     /**
      * Lists the memory backends of a guest; the guest is not disturbed.
      *
-     * @throws UnsupportedException when memory is private, in huge pages of hugetlbfs or in a file
-     *     on a disk: says which option makes it fit
+     * @throws UnsupportedException when memory is private, in huge pages of 1 GiB or in a file on a
+     *     disk: says which option makes it fit
      * @throws RefusedException when another process or a device could write it unseen
      */
     public static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
@@ -104,6 +108,7 @@ public final class GuestMemory {
                             address,
                             backend.sizeBytes(),
                             PAGE_SIZE_BYTES,
+                            protectionBytes(backend, mapping),
                             mapping.mapFile(pid),
                             mapping.fileOffset() + (address - mapping.start())));
         }
@@ -163,7 +168,7 @@ public final class GuestMemory {
             }
             last = next;
         }
-        if (!first.isShared() || !first.isWritable() || !isInMemory(first)) {
+        if (!first.isShared() || !first.isWritable()) {
             throw unfit(backend, first);
         }
         return first;
@@ -181,17 +186,45 @@ public final class GuestMemory {
                         + " monitor another process's?");
     }
 
-    /** Memory files whose pages the kernel can write-protect: memfd, tmpfs, shared anonymous. */
-    private boolean isInMemory(ProcessMapping mapping) {
-        return MemoryFileSystem.of(mapping.mapFile(pid), mapping.path()) == MemoryFileSystem.TMPFS;
+    /** In pieces of which size the kernel can write-protect a memory file. */
+    private int protectionBytes(Backend backend, ProcessMapping mapping)
+            throws UnsupportedException {
+        try {
+            FileSystem files = FileSystem.of(mapping.mapFile(pid));
+            if (files.isTmpfs()) {
+                return PAGE_SIZE_BYTES;
+            } else if (files.isHugetlbfs()) {
+                return hugePageBytes(backend, files.blockBytes());
+            }
+        } catch (ErrnoException unreadable) {
+            if (mapping.path().startsWith(MEMFD_PREFIX)) {
+                // Whoever opens it next says why.
+                return PAGE_SIZE_BYTES;
+            }
+        }
+        throw unfit(backend, mapping);
+    }
+
+    private int hugePageBytes(Backend backend, long pageBytes) throws UnsupportedException {
+        if (pageBytes > LARGEST_PAGE_BYTES) {
+            throw new UnsupportedException(
+                    "The guest's memory %s (pid %d) is in huge pages of %d MiB: the guest's first write to one would wait until all of it is saved; start the guest with hugetlbsize=2M, or use the pause engine"
+                            .formatted(backend.id(), pid, pageBytes >> 20));
+        }
+        if (backend.sizeBytes() % pageBytes != 0) {
+            throw new UnsupportedException(
+                    "The guest's memory %s (pid %d) of %d bytes ends inside a huge page: give it a multiple of %d MiB"
+                            .formatted(backend.id(), pid, backend.sizeBytes(), pageBytes >> 20));
+        }
+        return (int) pageBytes;
     }
 
     private UnsupportedException unfit(Backend backend, ProcessMapping mapping) {
         return new UnsupportedException(
                 "The guest's memory %s (pid %d) is mapped from %s (%s), which cannot be"
                                 .formatted(backend.id(), pid, mapping.path(), mapping.permissions())
-                        + " write-protected: it must be one shared memfd or tmpfs file in 4 KiB"
-                        + " pages; start the guest with "
+                        + " write-protected: it must be one shared memfd, or a shared file on tmpfs"
+                        + " or hugetlbfs; start the guest with "
                         + MemoryOptions.shared("mem0", backend.sizeBytes()));
     }
 }

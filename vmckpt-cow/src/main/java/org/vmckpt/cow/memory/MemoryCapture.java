@@ -88,7 +88,7 @@ public final class MemoryCapture implements AutoCloseable {
             pagesArmedInPause = tracker.arming.armWrittenPages();
             long letGo = tracker.faults.wantedPagesLetGo() - letGoBefore;
             long wanted = pagesArmedAhead - letGo + pagesArmedInPause;
-            tracker.pool.expect(wanted * Slot.PAGE_BYTES);
+            tracker.pool.expect(wanted * tracker.state.largestPageBytes());
         } finally {
             tracker.faults.startCapturing();
         }
@@ -124,7 +124,7 @@ public final class MemoryCapture implements AutoCloseable {
             writer.finish();
         }
         for (Copier.Holes holes : copier.holes()) {
-            sink.writeZeros(holes.region(), holes.firstPage(), holes.pageCount());
+            sink.writeZeros(holes.region(), holes.firstUnit(), holes.unitCount());
         }
         for (Thread thread : writerThreads) {
             thread.join();
@@ -136,7 +136,7 @@ public final class MemoryCapture implements AutoCloseable {
 
     private CaptureReport report() {
         ServiceTimes times = tracker.faults.times();
-        long pages = copier.pagesRead() + tracker.faults.pagesSaved();
+        long pages = copier.unitsRead() + tracker.faults.unitsSaved();
         return new CaptureReport(
                 armedAheadNanos / 1000.0,
                 tracker.faults.trackedFaults() - faultsBefore,
@@ -149,7 +149,7 @@ public final class MemoryCapture implements AutoCloseable {
                 times.maxMicros(),
                 pages,
                 pages * Slot.PAGE_BYTES,
-                copier.holePages(),
+                copier.holeUnits(),
                 bufferUse());
     }
 

@@ -19,8 +19,11 @@ import org.vmckpt.cow.linux.WakeEvent;
  * stays so; the next one begins with every page again.
  */
 public final class MemoryTracker implements AutoCloseable {
-    /** The smallest budget: a few slots for faults, a few for the copier, one per region open. */
-    public static final long MIN_BUDGET_BYTES = 16L * Slot.BYTES;
+    /** A few slots for faults, a few for the copier, one per region open. */
+    private static final int MIN_SLOTS = 16;
+
+    /** The smallest budget of a guest without huge pages. */
+    public static final long MIN_BUDGET_BYTES = (long) MIN_SLOTS * Slot.BYTES;
 
     private static final String COLLECTOR_THREAD = "VM Thread";
     private static final int COLLECTOR_NICENESS = -15;
@@ -53,6 +56,13 @@ public final class MemoryTracker implements AutoCloseable {
         Practice.once();
     }
 
+    /** The smallest budget of a guest with such memory. */
+    public static long minBudgetBytes(List<RamRegion> regions) {
+        return regions.stream()
+                .mapToLong(region -> (long) MIN_SLOTS * region.protectionBytes())
+                .reduce(MIN_BUDGET_BYTES, Math::max);
+    }
+
     /**
      * Allocates the buffer and begins to watch; the guest notices nothing.
      *
@@ -60,7 +70,7 @@ public final class MemoryTracker implements AutoCloseable {
      * that the fault path is compiled before a guest depends on it.
      *
      * @param budgetBytes memory for originals on their way to a sink, at least {@link
-     *     #MIN_BUDGET_BYTES}; captures take of it what they need
+     *     #minBudgetBytes}; captures take of it what they need
      */
     public static MemoryTracker start(UffdAttachment attachment, long budgetBytes)
             throws VmckptException {
@@ -78,6 +88,7 @@ public final class MemoryTracker implements AutoCloseable {
                             i,
                             region.hostAddress(),
                             region.sizeBytes(),
+                            region.protectionBytes(),
                             attachment.file(i),
                             region.fileOffset()));
         }
@@ -88,13 +99,22 @@ public final class MemoryTracker implements AutoCloseable {
     static MemoryTracker start(
             Userfaultfd uffd, List<CaptureRegion> regions, long budgetBytes, String guest)
             throws VmckptException {
-        if (budgetBytes < MIN_BUDGET_BYTES) {
+        // A slot has room for any page, huge ones included.
+        int pagesPerSlot =
+                regions.stream()
+                        .mapToInt(region -> region.unitsPerPage)
+                        .reduce(Slot.PAGES, Math::max);
+        long slots = budgetBytes / ((long) pagesPerSlot * Slot.PAGE_BYTES);
+        if (slots < MIN_SLOTS) {
             throw new RefusedException(
                     "Copy-on-write budget for %s: %d bytes given, at least %d needed: raise --cow-budget"
-                            .formatted(guest, budgetBytes, MIN_BUDGET_BYTES));
+                            .formatted(
+                                    guest,
+                                    budgetBytes,
+                                    (long) MIN_SLOTS * pagesPerSlot * Slot.PAGE_BYTES));
         }
-        int slots = Math.toIntExact(budgetBytes / Slot.BYTES);
-        MemoryTracker tracker = allocate(uffd, regions, slots, guest);
+        MemoryTracker tracker =
+                allocate(uffd, regions, Math.toIntExact(slots), pagesPerSlot, guest);
         try {
             tracker.faultThread.start();
             for (CaptureRegion region : regions) {
@@ -110,14 +130,19 @@ public final class MemoryTracker implements AutoCloseable {
     }
 
     private static MemoryTracker allocate(
-            Userfaultfd uffd, List<CaptureRegion> regions, int slots, String guest)
+            Userfaultfd uffd,
+            List<CaptureRegion> regions,
+            int slots,
+            int pagesPerSlot,
+            String guest)
             throws VmckptException {
         try {
             WakeEvent stopFaults = WakeEvent.create();
             try {
                 CaptureState state = new CaptureState(uffd, regions, stopFaults, guest);
                 int reserved = Math.max(4, regions.size() + 1);
-                return new MemoryTracker(state, new SlotPool(slots, reserved, state::givenUp));
+                return new MemoryTracker(
+                        state, new SlotPool(slots, pagesPerSlot, reserved, state::givenUp));
             } catch (ErrnoException failure) {
                 stopFaults.close();
                 throw failure;
@@ -139,12 +164,12 @@ public final class MemoryTracker implements AutoCloseable {
 
     /** Has room ready for what the next capture wants as of now. */
     void prepareBuffer() throws VmckptException {
-        long pages = 0;
+        long bytes = 0;
         try {
             for (CaptureRegion region : state.regions) {
-                pages += region.wantedPages();
+                bytes += region.bytesOf(region.wantedPages());
             }
-            pool.prepare(pages * Slot.PAGE_BYTES);
+            pool.prepare(bytes);
         } catch (ErrnoException failure) {
             throw noMemory(state.guest(), failure);
         }

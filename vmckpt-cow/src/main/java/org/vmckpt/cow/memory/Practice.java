@@ -47,7 +47,8 @@ final class Practice {
             Userfaultfd uffd, GuestFile file, NativeBuffer mapping, GuestFile source)
             throws VmckptException, InterruptedException {
         CaptureRegion region =
-                new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), file, 0);
+                new CaptureRegion(
+                        0, mapping.address(), mapping.sizeBytes(), Slot.PAGE_BYTES, file, 0);
         try (MemoryTracker tracker =
                         MemoryTracker.start(uffd, List.of(region), 2 * SIZE_BYTES, "practice");
                 MemoryCapture capture = tracker.captureAndRelease(new Nowhere())) {

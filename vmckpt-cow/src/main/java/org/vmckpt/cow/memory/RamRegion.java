@@ -8,7 +8,9 @@ import java.nio.file.Path;
  * @param id the backend's id, for example {@code mem0}; also the name of its RAM block
  * @param hostAddress where it lies in QEMU's address space
  * @param sizeBytes a multiple of the page size
- * @param pageSizeBytes the granularity of its protection
+ * @param pageSizeBytes the unit in which it is stored
+ * @param protectionBytes the unit in which it can be protected: a huge page where it is made of
+ *     those
  * @param mapFile a path under /proc by which its file can be opened while QEMU lives
  * @param fileOffset where in that file the region starts, in bytes
  */
@@ -17,12 +19,20 @@ public record RamRegion(
         long hostAddress,
         long sizeBytes,
         int pageSizeBytes,
+        int protectionBytes,
         Path mapFile,
         long fileOffset) {
     public RamRegion {
-        if (sizeBytes <= 0 || sizeBytes % pageSizeBytes != 0 || hostAddress % pageSizeBytes != 0) {
+        if (sizeBytes <= 0
+                || sizeBytes % protectionBytes != 0
+                || hostAddress % protectionBytes != 0) {
             throw new IllegalArgumentException("Region " + id + " is not made of whole pages");
         }
+    }
+
+    /** Whether it is in huge pages of hugetlbfs. */
+    public boolean isHuge() {
+        return protectionBytes > pageSizeBytes;
     }
 
     public long pageCount() {

@@ -3,23 +3,30 @@ package org.vmckpt.cow.memory;
 import java.nio.ByteBuffer;
 import org.vmckpt.cow.linux.NativeBuffer;
 
-/** Room for {@link #PAGES} original pages of one region. One thread at a time has it. */
+/**
+ * Room for original pages of one region, as many for each slot of a pool. One thread at a time has
+ * it.
+ */
 final class Slot {
+    /** The least that a slot has room for. */
     static final int PAGES = 64;
+
     static final int PAGE_BYTES = 4096;
     static final int BYTES = PAGES * PAGE_BYTES;
 
     final int index;
-    final long[] pages = new long[PAGES];
+    final long[] pages;
     private final long address;
     private final ByteBuffer data;
     private int region;
     private int count;
 
-    Slot(NativeBuffer memory, int index) {
+    Slot(NativeBuffer memory, int index, int capacityPages) {
+        int bytes = capacityPages * PAGE_BYTES;
         this.index = index;
-        this.address = memory.address() + (long) index * BYTES;
-        this.data = memory.slice((long) index * BYTES, BYTES);
+        this.pages = new long[capacityPages];
+        this.address = memory.address() + (long) index * bytes;
+        this.data = memory.slice((long) index * bytes, bytes);
     }
 
     void reset(int forRegion) {
@@ -36,7 +43,7 @@ final class Slot {
     }
 
     int free() {
-        return PAGES - count;
+        return pages.length - count;
     }
 
     /** Where the next page's bytes go. */

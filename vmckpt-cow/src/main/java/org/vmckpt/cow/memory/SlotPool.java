@@ -26,6 +26,7 @@ final class SlotPool implements AutoCloseable {
     // To populate costs more than to keep; what would be twice too large is given back.
     private static final int KEEP_FACTOR = 2;
 
+    private final int slotBytes;
     private final NativeBuffer memory;
     private final Slot[] slots;
     private final IntRing populated;
@@ -39,8 +40,10 @@ final class SlotPool implements AutoCloseable {
     private int populatedSlots;
     private volatile boolean ranShort;
 
-    SlotPool(int slotCount, int reservedForFaults, BooleanSupplier givenUp) throws ErrnoException {
-        this.memory = NativeBuffer.reserve((long) slotCount * Slot.BYTES);
+    SlotPool(int slotCount, int pagesPerSlot, int reservedForFaults, BooleanSupplier givenUp)
+            throws ErrnoException {
+        this.slotBytes = pagesPerSlot * Slot.PAGE_BYTES;
+        this.memory = NativeBuffer.reserve((long) slotCount * slotBytes);
         this.slots = new Slot[slotCount];
         this.populated = new IntRing(slotCount);
         this.untouched = new IntRing(slotCount);
@@ -48,7 +51,7 @@ final class SlotPool implements AutoCloseable {
         this.reservedForFaults = reservedForFaults;
         this.givenUp = givenUp;
         for (int i = 0; i < slotCount; i++) {
-            slots[i] = new Slot(memory, i);
+            slots[i] = new Slot(memory, i, pagesPerSlot);
             untouched.offer(i);
         }
         boolean done = false;
@@ -68,7 +71,7 @@ final class SlotPool implements AutoCloseable {
      */
     void prepare(long expectedBytes) throws ErrnoException {
         long bytes = expectedBytes + expectedBytes / 4 + HEADROOM_BYTES;
-        int wanted = (int) Math.min(slots.length, bytes / Slot.BYTES + reservedForFaults);
+        int wanted = (int) Math.min(slots.length, bytes / slotBytes + reservedForFaults);
         if (populatedSlots > KEEP_FACTOR * wanted || wanted > populatedSlots || ranShort) {
             resize(wanted);
         }
@@ -79,11 +82,11 @@ final class SlotPool implements AutoCloseable {
 
     /** So many bytes of originals will come. */
     void expect(long bytes) {
-        slotsToCome.set((int) (bytes / Slot.BYTES));
+        slotsToCome.set((int) (bytes / slotBytes));
     }
 
     private void resize(int wanted) throws ErrnoException {
-        long end = (long) wanted * Slot.BYTES;
+        long end = (long) wanted * slotBytes;
         if (wanted < slots.length) {
             memory.release(end, memory.sizeBytes() - end);
         }
@@ -187,11 +190,11 @@ final class SlotPool implements AutoCloseable {
 
     /** How much of it was in use at once since {@link #prepare}, about. */
     long peakBytes() {
-        return (long) (slots.length - fewestFree.get()) * Slot.BYTES;
+        return (long) (slots.length - fewestFree.get()) * slotBytes;
     }
 
     long populatedBytes() {
-        return (long) populatedSlots * Slot.BYTES;
+        return (long) populatedSlots * slotBytes;
     }
 
     void submit(Slot slot) {

@@ -8,8 +8,9 @@
  * org.vmckpt.cow.memory.MemoryCapture} is one copy: <em>armed</em> when all wanted pages are
  * protected, <em>copied</em> when each of them was read (the time between is the <em>window</em>),
  * <em>drained</em> when the {@link org.vmckpt.cow.memory.PageSink} has all of them. {@link
- * org.vmckpt.cow.memory.PageStates} has the states of a page. A <em>slot</em> is room for 64
- * originals on their way to the sink. docs/cow.md tells why the guest can never hang.
+ * org.vmckpt.cow.memory.PageStates} has the states of a page, which may be a huge one. A
+ * <em>slot</em> is room for 64 originals, or for one huge page, on their way to the sink.
+ * docs/cow.md tells why the guest can never hang.
  */
 @NullMarked
 package org.vmckpt.cow.memory;

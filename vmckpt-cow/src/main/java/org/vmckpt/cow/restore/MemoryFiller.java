@@ -11,7 +11,6 @@ import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.LayeredReader;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.linux.GuestFile;
 import org.vmckpt.cow.memory.RamRegion;
 
 /**
@@ -21,32 +20,34 @@ import org.vmckpt.cow.memory.RamRegion;
 final class MemoryFiller {
     private static final String PHASE = "fill memory";
 
-    private static final int ZEROS_BYTES = 1 << 20;
-
     private final Store store;
+    private final long pid;
     private final ProgressListener progress;
     private final AtomicLong writtenBytes = new AtomicLong();
     private final long totalBytes;
 
-    private MemoryFiller(Store store, List<MemoryBlock> blocks, ProgressListener progress) {
+    private MemoryFiller(
+            Store store, long pid, List<MemoryBlock> blocks, ProgressListener progress) {
+        this.pid = pid;
         this.store = store;
         this.progress = progress;
         this.totalBytes = blocks.stream().mapToLong(MemoryBlock::sizeBytes).sum();
     }
 
     /**
-     * Fills every block.
+     * Fills every block of the QEMU {@code pid}.
      *
      * @return the bytes written
      */
     static long fill(
             Store store,
             List<MemoryBlock> blocks,
+            long pid,
             List<RamRegion> regions,
             ProgressListener progress)
             throws VmckptException {
         requireEqual(blocks, regions);
-        MemoryFiller filler = new MemoryFiller(store, blocks, progress);
+        MemoryFiller filler = new MemoryFiller(store, pid, blocks, progress);
         for (MemoryBlock block : blocks) {
             for (RamRegion region : regions) {
                 if (region.id().equals(block.id())) {
@@ -80,14 +81,14 @@ final class MemoryFiller {
     }
 
     private void fill(MemoryBlock block, RamRegion region) throws VmckptException {
-        try (GuestFile file = GuestFile.openForWriting(region.mapFile())) {
-            clear(file, region);
+        try (NewMemory memory = NewMemory.open(pid, region)) {
+            memory.clear();
             if (!block.layers().isEmpty()) {
                 try (LayeredReader reader = store.openLayers(block.layers())) {
                     ParallelRead.of(
                             reader,
                             (units, count, data) ->
-                                    write(file, region, reader, units, count, data));
+                                    write(memory, region, reader, units, count, data));
                 }
             }
         } catch (IOException e) {
@@ -102,26 +103,9 @@ final class MemoryFiller {
                 cause);
     }
 
-    /** Firmware or preallocation may have touched the new memory: what is not a hole becomes 0. */
-    private static void clear(GuestFile file, RamRegion region) throws IOException {
-        ByteBuffer zeros = ByteBuffer.allocateDirect(ZEROS_BYTES);
-        long end = region.fileOffset() + region.sizeBytes();
-        long data = file.nextData(region.fileOffset());
-        while (data >= 0 && data < end) {
-            long hole = Math.min(end, file.nextHole(data));
-            while (data < hole) {
-                zeros.clear().limit((int) Math.min(ZEROS_BYTES, hole - data));
-                int count = zeros.remaining();
-                file.pwrite(zeros, data);
-                data += count;
-            }
-            data = file.nextData(hole);
-        }
-    }
-
     /** Neighbouring units go out in one call. */
     private void write(
-            GuestFile file,
+            NewMemory memory,
             RamRegion region,
             LayeredReader reader,
             long[] units,
@@ -139,7 +123,7 @@ final class MemoryFiller {
             ByteBuffer run =
                     data.slice(start + first * unitSizeBytes, (end - first) * unitSizeBytes);
             try {
-                file.pwrite(run, region.fileOffset() + units[first] * unitSizeBytes);
+                memory.write(run, units[first] * unitSizeBytes);
             } catch (IOException e) {
                 throw failure(region, e);
             }

@@ -178,6 +178,7 @@ final class Restoration {
             return MemoryFiller.fill(
                     request.store(),
                     request.manifest().memory(),
+                    qemu.pid(),
                     GuestMemory.inspect(qemu.pid(), qmp),
                     progress);
         }

@@ -46,6 +46,7 @@ record RestorePlan(
                         request.arguments(),
                         problems);
         HostCapabilities.ofThisHost().check(manifest.guest(), commandLine.line(), problems);
+        HugePageDemand.of(commandLine.line(), manifest.memory()).check(problems);
         problems.throwIfAny("restore of " + manifest.id());
         return new RestorePlan(binary.orElseThrow(), commandLine, disks, workingDirectory(request));
     }

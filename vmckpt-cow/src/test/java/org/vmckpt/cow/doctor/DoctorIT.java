@@ -16,6 +16,7 @@ import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.linux.GuestFile;
 import org.vmckpt.cow.linux.NativeBuffer;
+import org.vmckpt.cow.memory.HugePages;
 import org.vmckpt.cow.memory.TinyQemu;
 
 /** Real guests, fit and unfit. Needs root and QEMU. */
@@ -90,6 +91,60 @@ class DoctorIT {
             assertThat(finding(diagnosis, "memory").found())
                     .contains(folder.resolve("ram").toString(), "memfd");
         }
+    }
+
+    @Test
+    void memoryInHugePagesIsForEveryEngineAndSaidToBe() throws Exception {
+        try (HugePages _ = HugePages.reserve(32);
+                TinyQemu qemu = new TinyQemu(folder, huge())) {
+            Diagnosis diagnosis = examine(qemu);
+
+            assertThat(usable(diagnosis)).contains(EngineName.UFFD, EngineName.PAUSE);
+            assertThat(finding(diagnosis, "memory").found())
+                    .isEqualTo("mem0, 64 MiB, shared, in huge pages of 2 MiB");
+        }
+    }
+
+    @Test
+    void hugePagesThatAreGivenBackAtAnyTimeAreNotForUffd() throws Exception {
+        try (HugePages _ = HugePages.reserve(32);
+                TinyQemu qemu =
+                        new TinyQemu(
+                                folder,
+                                huge("-device", "virtio-balloon-pci,free-page-reporting=on"))) {
+            Diagnosis diagnosis = examine(qemu);
+
+            assertThat(usable(diagnosis)).doesNotContain(EngineName.UFFD);
+            assertThat(finding(diagnosis, "memory").found())
+                    .contains("huge pages", "free-page-reporting=off");
+        }
+    }
+
+    @Test
+    void hugePagesOfOneGibibyteAreNotForUffd() throws Exception {
+        try (HugePages _ = HugePages.reserve(1 << 30, 1);
+                TinyQemu qemu =
+                        new TinyQemu(
+                                folder,
+                                "-m",
+                                "1024",
+                                "-object",
+                                "memory-backend-memfd,id=mem0,size=1G,share=on,hugetlb=on,"
+                                        + "hugetlbsize=1G",
+                                "-machine",
+                                "memory-backend=mem0")) {
+            Diagnosis diagnosis = examine(qemu);
+
+            assertThat(usable(diagnosis)).doesNotContain(EngineName.UFFD);
+            assertThat(finding(diagnosis, "memory").found())
+                    .contains("1024 MiB", "would wait until all of it is saved");
+        }
+    }
+
+    private static String[] huge(String... more) {
+        String[] shared = TinyQemu.sharedAnd(more);
+        shared[1] += ",hugetlb=on,hugetlbsize=2M";
+        return shared;
     }
 
     @Test

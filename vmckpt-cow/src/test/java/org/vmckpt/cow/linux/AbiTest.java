@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 class AbiTest {
     private static final List<String> STRUCTS =
             List.of(
+                    "STATFS",
                     "POLLFD",
                     "SOCKADDR_UN",
                     "UCRED",
@@ -29,6 +30,7 @@ class AbiTest {
                     "UFFD_MSG");
     private static final Map<String, String> C_EXPRESSIONS =
             Map.ofEntries(
+                    Map.entry("STATFS", "struct statfs"),
                     Map.entry("POLLFD", "struct pollfd"),
                     Map.entry("SOCKADDR_UN", "struct sockaddr_un"),
                     Map.entry("UCRED", "struct ucred"),
@@ -65,6 +67,7 @@ class AbiTest {
             #define _GNU_SOURCE
             #include <errno.h>
             #include <fcntl.h>
+            #include <linux/magic.h>
             #include <linux/userfaultfd.h>
             #include <poll.h>
             #include <stddef.h>
@@ -76,6 +79,7 @@ class AbiTest {
             #include <sys/resource.h>
             #include <sys/socket.h>
             #include <sys/syscall.h>
+            #include <sys/statfs.h>
             #include <sys/un.h>
             #include <sys/user.h>
             #include <sys/wait.h>

@@ -22,6 +22,7 @@ final class BusyMemory implements AutoCloseable {
 
     final GuestFile file;
     final NativeBuffer mapping;
+    final int pageBytes;
     final Userfaultfd uffd;
     final AtomicLong writes = new AtomicLong();
     private final GuestFile source;
@@ -31,7 +32,14 @@ final class BusyMemory implements AutoCloseable {
 
     /** Fills the first {@code filledBytes}; the rest stays a hole, until a writer comes by. */
     BusyMemory(long sizeBytes, long filledBytes) throws ErrnoException {
-        file = GuestFile.createInMemory("busy", sizeBytes);
+        this(GuestFile.createInMemory("busy", sizeBytes), Slot.PAGE_BYTES, sizeBytes, filledBytes);
+    }
+
+    /** In a file that has its size already. */
+    BusyMemory(GuestFile file, int pageBytes, long sizeBytes, long filledBytes)
+            throws ErrnoException {
+        this.file = file;
+        this.pageBytes = pageBytes;
         mapping = file.map(sizeBytes);
         uffd = Userfaultfd.ofThisProcess();
         source = GuestFile.createInMemory("source", SOURCE_BYTES);
@@ -40,7 +48,7 @@ final class BusyMemory implements AutoCloseable {
         source.pwrite(ByteBuffer.wrap(noise), 0);
         for (long offset = 0; offset < filledBytes; offset += SOURCE_BYTES) {
             int length = (int) Math.min(SOURCE_BYTES, filledBytes - offset);
-            file.pwrite(ByteBuffer.wrap(noise, 0, length), offset);
+            mapping.slice(offset, length).put(noise, 0, length);
         }
     }
 
@@ -72,7 +80,8 @@ final class BusyMemory implements AutoCloseable {
     }
 
     List<CaptureRegion> regions() {
-        return List.of(new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), file, 0));
+        return List.of(
+                new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), pageBytes, file, 0));
     }
 
     MemoryTracker track(long budgetBytes) throws VmckptException {

@@ -3,60 +3,76 @@ package org.vmckpt.cow.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.UnsupportedException;
 
-/** Memory in huge pages of hugetlbfs, which looks like any memfd at first sight. */
+/** Memory in huge pages of hugetlbfs, which looks like any memfd or file at first sight. */
+@Timeout(60)
 final class HugePagesIT {
-    private static final Path RESERVED = Path.of("/proc/sys/vm/nr_hugepages");
-
     /** 64 MiB of guest memory. */
     private static final int NEEDED = 32;
 
+    private static final int GIGANTIC_BYTES = 1 << 30;
+
     @TempDir Path folder;
 
-    private long before;
-
-    @BeforeEach
-    void reserve() throws Exception {
-        before = reserved();
-        Files.writeString(RESERVED, Long.toString(before + NEEDED));
-        assertThat(reserved()).as("free memory in one piece").isEqualTo(before + NEEDED);
-    }
-
-    @AfterEach
-    void giveBack() throws Exception {
-        Files.writeString(RESERVED, Long.toString(before));
-    }
-
-    private static long reserved() throws Exception {
-        // In one read, as the kernel wants it; readString begins with a single byte.
-        try (InputStream file = Files.newInputStream(RESERVED)) {
-            byte[] text = new byte[32];
-            int length = file.read(text);
-            return Long.parseLong(new String(text, 0, length, StandardCharsets.US_ASCII).strip());
+    @Test
+    void memfdIsProtectedByTheHugePageAndStoredByTheSmallOne() throws Exception {
+        try (HugePages _ = HugePages.reserve(NEEDED);
+                TinyQemu qemu = new TinyQemu(folder, memfd("hugetlbsize=2M,size=64M"))) {
+            requireHuge(qemu);
         }
     }
 
     @Test
-    void memfdInHugePagesIsRefusedWithTheReason() throws Exception {
-        try (TinyQemu qemu =
-                new TinyQemu(
-                        folder,
-                        "-object",
-                        "memory-backend-memfd,id=ram,share=on,size=64M,hugetlb=on,hugetlbsize=2M",
-                        "-machine",
-                        "memory-backend=ram")) {
+    void fileOnHugetlbfsIsLikeTheMemfd() throws Exception {
+        try (HugePages _ = HugePages.reserve(NEEDED);
+                HugePages.Mount mount = new HugePages.Mount(folder.resolve("huge"));
+                TinyQemu qemu =
+                        new TinyQemu(
+                                folder,
+                                "-object",
+                                "memory-backend-file,id=ram,share=on,size=64M,mem-path="
+                                        + mount.folder.resolve("memory"),
+                                "-machine",
+                                "memory-backend=ram")) {
+            requireHuge(qemu);
+        }
+    }
+
+    private static void requireHuge(TinyQemu qemu) throws Exception {
+        assertThat(qemu.regions())
+                .singleElement()
+                .satisfies(region -> {
+                    assertThat(region.protectionBytes()).isEqualTo(HugePages.BYTES);
+                    assertThat(region.pageSizeBytes()).isEqualTo(Slot.PAGE_BYTES);
+                    assertThat(region.isHuge()).isTrue();
+                });
+    }
+
+    @Test
+    void pagesOfOneGibibyteAreRefusedWithTheReason() throws Exception {
+        try (HugePages _ = HugePages.reserve(GIGANTIC_BYTES, 1);
+                TinyQemu qemu =
+                        new TinyQemu(folder, memfd("hugetlbsize=1G,size=1G", "-m", "1024"))) {
             assertThatThrownBy(qemu::regions)
                     .isInstanceOf(UnsupportedException.class)
-                    .hasMessageContainingAll("ram", "4 KiB");
+                    .hasMessageContainingAll("ram", "1024 MiB", "hugetlbsize=2M");
         }
+    }
+
+    private static String[] memfd(String properties, String... more) {
+        String[] options = {
+            "-object",
+            "memory-backend-memfd,id=ram,share=on,hugetlb=on," + properties,
+            "-machine",
+            "memory-backend=ram"
+        };
+        return Stream.of(options, more).flatMap(Arrays::stream).toArray(String[]::new);
     }
 }

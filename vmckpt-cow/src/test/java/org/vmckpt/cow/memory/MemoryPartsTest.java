@@ -89,7 +89,7 @@ class MemoryPartsTest {
     @Test
     void poolHasMemoryReadyForWhatIsExpectedAndGivesItBack() throws Exception {
         int slots = 1024;
-        try (SlotPool pool = new SlotPool(slots, 4, () -> false)) {
+        try (SlotPool pool = new SlotPool(slots, Slot.PAGES, 4, () -> false)) {
             pool.prepare(128L << 20);
             assertThat(pool.populatedBytes()).isBetween(160L << 20, 200L << 20);
             pool.prepare(100L << 20);
@@ -104,7 +104,7 @@ class MemoryPartsTest {
     @Test
     void fullSlotsMayWaitOnlyAsLongAsTheRestHasRoom() throws Exception {
         int slots = 64;
-        try (SlotPool pool = new SlotPool(slots, 4, () -> false)) {
+        try (SlotPool pool = new SlotPool(slots, Slot.PAGES, 4, () -> false)) {
             pool.prepare(32L * Slot.BYTES);
             takeAll(pool, 36);
             // Fewer than half are free, and no more are to come.

@@ -1,0 +1,293 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.Manifest.MemoryBlock;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.SegmentReader;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.core.store.UnitState;
+import org.vmckpt.cow.checkpoint.Cancellation;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointSeries;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.HugePagePool;
+import org.vmckpt.cow.memory.MemoryTracker;
+import org.vmckpt.cow.memory.RamRegion;
+import org.vmckpt.cow.restore.RestoreRequest;
+
+/** Guests whose memory is in huge pages are checkpointed while they work, and come back. */
+final class HugePagesIT {
+    private static final long MIB = 1 << 20;
+    private static final long MEMORY_BYTES = 192 * MIB;
+    private static final long SMALL_BYTES = 128 * MIB;
+    private static final long GUEST_PAGES = MEMORY_BYTES / HugePages.BYTES;
+    private static final long UNITS_PER_PAGE = HugePages.BYTES / 4096;
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** Fewer than a second guest takes. */
+    private static final long SPARE_PAGES = 40;
+
+    /** Each huge page takes the store so long that the window outlasts the balloon's start. */
+    private static final long SLOW_STORE_NANOS = 20_000_000;
+
+    @TempDir Path folder;
+
+    private TestGuestBuilder guest() {
+        return TestGuest.builder()
+                .memory(MEMORY_BYTES)
+                .disk(TestDisk.qcow2(8 * MIB))
+                .directory(folder.resolve("guest"))
+                .extraArguments(
+                        List.of(
+                                "-device",
+                                "virtio-balloon-pci,id=balloon",
+                                "-qmp",
+                                "unix:" + second() + ",server=on,wait=off"))
+                .workload(Workload.flatOut(16 * MIB));
+    }
+
+    /** A series keeps the first socket; the test needs one of its own. */
+    private Path second() {
+        return folder.resolve("guest/second.sock");
+    }
+
+    /** QEMU 8.1 and later leave only files out of the device state: the other test is theirs. */
+    private static void assumeMemfdsAreIgnored() {
+        assumeThat(GuestMemoryKind.usual()).isEqualTo(GuestMemoryKind.MEMFD);
+    }
+
+    @Test
+    void guestInAMemfdComesBackFromTheSecondEpochWhenThereAreHugePagesForIt() throws Exception {
+        assumeMemfdsAreIgnored();
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES + SPARE_PAGES);
+                TestGuest guest = guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).start()) {
+            takeAndRestore(guest, Map.of(guest.folder(), folder.resolve("restored")));
+        }
+    }
+
+    @Test
+    void guestInAFileOnHugetlbfsComesBackLikewise() throws Exception {
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES + SPARE_PAGES);
+                HugePages.Mount mount = HugePages.Mount.at(folder.resolve("huge"));
+                TestGuest guest =
+                        guest().memoryKind(GuestMemoryKind.FILE)
+                                .memoryFolder(mount.folder())
+                                .start()) {
+            Path file = mount.folder().resolve("memory");
+            takeAndRestore(
+                    guest,
+                    Map.of(
+                            guest.folder(),
+                            folder.resolve("restored"),
+                            file,
+                            mount.folder().resolve("restored")));
+        }
+    }
+
+    private void takeAndRestore(TestGuest guest, Map<Path, Path> maps) throws Exception {
+        ConsoleLine.Boot boot = guest.awaitBoot();
+        guest.console().awaitTick(4, SOON);
+        try (Store store = Store.openOrCreate(folder.resolve("store"));
+                CheckpointSeries series =
+                        CheckpointSeries.open(
+                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+            take(series);
+            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            Manifest second = take(series).manifest();
+            requireOnlyWhatDiffers(store, second);
+            requireEqualMemory(guest, store, series);
+            restoreAndRun(store, second, maps, boot);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static CheckpointReport take(CheckpointSeries series) throws VmckptException {
+        return series.take(ProgressListener.none(), new Cancellation());
+    }
+
+    /** Whole huge pages are read, but only their changed parts are stored. */
+    private static void requireOnlyWhatDiffers(Store store, Manifest second) throws Exception {
+        long wanted = second.statistics().getOrDefault("pagesWanted", -1L);
+        assertThat(wanted % UNITS_PER_PAGE).isZero();
+        assertThat(wanted / UNITS_PER_PAGE).isBetween(1L, GUEST_PAGES - 1);
+        MemoryBlock memory = second.memory().getFirst();
+        assertThat(memory.pageSizeBytes()).isEqualTo(4096);
+        assertThat(memory.layers()).hasSize(2);
+        long stored = 0;
+        try (SegmentReader layer = store.openSegment(memory.layers().getLast())) {
+            for (long unit = 0; unit < layer.unitCount(); unit++) {
+                stored += layer.state(unit) == UnitState.ABSENT ? 0 : 1;
+            }
+        }
+        assertThat(stored).isBetween(1L, wanted - 1);
+        System.out.printf("%d units stored, %s%n", stored, second.statistics());
+    }
+
+    private void requireEqualMemory(TestGuest guest, Store store, CheckpointSeries series)
+            throws Exception {
+        try (QmpClient qmp = QmpClient.connect(second(), SOON)) {
+            qmp.execute("stop");
+            RamRegion region = StoredMemory.region(guest, qmp);
+            assertThat(region.isHuge()).isTrue();
+            StoredMemory.requireEqual(store, take(series).manifest(), region);
+            assertThat(take(series).manifest().statistics().get("pagesWanted")).isZero();
+            qmp.execute("cont");
+        }
+    }
+
+    private void restoreAndRun(
+            Store store, Manifest manifest, Map<Path, Path> maps, ConsoleLine.Boot boot)
+            throws Exception {
+        Path restoredFolder = folder.resolve("restored");
+        RestoreRequest request =
+                RestoredGuest.request(store, manifest, restoredFolder).withMaps(maps);
+        long missing = GUEST_PAGES - HugePagePool.of(HugePages.BYTES).available();
+        assertThat(missing).isPositive();
+        assertThatThrownBy(() -> RestoredGuest.restore(restoredFolder, request))
+                .isInstanceOf(UnsupportedException.class)
+                .hasMessageContainingAll(
+                        GUEST_PAGES + " huge pages", missing + " are missing", "nr_hugepages");
+        assertThat(restoredFolder).isEmptyDirectory();
+        try (HugePages _ = HugePages.reserve(missing);
+                RestoredGuest restored = RestoredGuest.restore(restoredFolder, request)) {
+            restored.requireGoesOn(boot.nonce());
+        }
+    }
+
+    @Test
+    void guestComesBackInUsualPagesWhereThereAreNoHugeOnes() throws Exception {
+        assumeMemfdsAreIgnored();
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
+                TestGuest guest = guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            ConsoleLine.Boot boot = guest.awaitBoot();
+            guest.console().awaitTick(4, SOON);
+            CheckpointReport report =
+                    CheckpointService.checkpoint(
+                            CheckpointRequest.of(guest.qmpSocket(), store),
+                            ProgressListener.none());
+            assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
+            Path restoredFolder = folder.resolve("restored");
+            String memory = "-object memory-backend-memfd,id=ram,share=on,size=" + MEMORY_BYTES;
+            RestoreRequest request =
+                    RestoredGuest.request(store, report.manifest(), restoredFolder)
+                            .withMaps(Map.of(guest.folder(), restoredFolder))
+                            .withArguments(List.of(memory));
+            try (RestoredGuest restored = RestoredGuest.restore(restoredFolder, request)) {
+                restored.requireGoesOn(boot.nonce());
+            }
+        }
+    }
+
+    @Test
+    void balloonThatFillsInTheWindowVoidsTheAttempt() throws Exception {
+        assumeMemfdsAreIgnored();
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
+                TestGuest guest = guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitBoot();
+            guest.console().awaitTick(4, SOON);
+            try (QmpClient qmp = QmpClient.connect(second(), SOON)) {
+                AtomicInteger pauses = new AtomicInteger();
+                CheckpointReport report =
+                        ProbedCheckpoint.take(
+                                smallBudget(guest, store, qmp),
+                                HugePagesIT::storeSlowly,
+                                moment -> {
+                                    if (moment.equals("STOPPED") && pauses.getAndIncrement() == 0) {
+                                        setMemory(qmp, SMALL_BYTES);
+                                    }
+                                });
+                assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
+                assertThat(report.warnings()).anyMatch(it -> it.contains("gave memory back"));
+                assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
+            }
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    @Test
+    void balloonThatMovedBetweenEpochsHasAllMemoryReadAgain() throws Exception {
+        assumeMemfdsAreIgnored();
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
+                TestGuest guest =
+                        guest().memoryKind(GuestMemoryKind.HUGE_MEMFD)
+                                .workload(Workload.idle(16 * MIB))
+                                .start();
+                Store store = Store.openOrCreate(folder.resolve("store"));
+                QmpClient qmp = QmpClient.connect(second(), SOON);
+                CheckpointSeries series =
+                        CheckpointSeries.open(
+                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+            guest.awaitBoot();
+            guest.console().awaitTick(4, SOON);
+            take(series);
+            RamRegion region = StoredMemory.region(guest, qmp);
+            setMemory(qmp, SMALL_BYTES);
+            awaitMemory(qmp, SMALL_BYTES);
+            qmp.execute("stop");
+            Manifest second = take(series).manifest();
+            StoredMemory.requireEqual(store, second, region);
+            assertThat(second.statistics().get("pagesWanted"))
+                    .isEqualTo(GUEST_PAGES * UNITS_PER_PAGE);
+            qmp.execute("cont");
+        }
+    }
+
+    private static void awaitMemory(QmpClient qmp, long bytes) throws VmckptException {
+        long deadline = System.nanoTime() + SOON.toNanos();
+        while (qmp.execute("query-balloon").path("actual").asLong() != bytes) {
+            assertThat(System.nanoTime()).as("the balloon moves").isLessThan(deadline);
+            LockSupport.parkNanos(20_000_000);
+        }
+    }
+
+    private static CheckpointRequest smallBudget(TestGuest guest, Store store, QmpClient qmp)
+            throws VmckptException {
+        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
+        List<RamRegion> regions = GuestMemory.inspect(guest.pid(), qmp);
+        return new CheckpointRequest(
+                usual.qmpSocket(),
+                store,
+                usual.name(),
+                OptionalLong.of(MemoryTracker.minBudgetBytes(regions)),
+                usual.drainTimeout(),
+                usual.engine(),
+                usual.full());
+    }
+
+    private static void storeSlowly(String phase, long done, long total, String unit) {
+        if (phase.equals("store memory")) {
+            LockSupport.parkNanos(SLOW_STORE_NANOS);
+        }
+    }
+
+    private static void setMemory(QmpClient qmp, long bytes) {
+        try {
+            qmp.execute("balloon", Json.MAPPER.createObjectNode().put("value", bytes));
+        } catch (VmckptException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

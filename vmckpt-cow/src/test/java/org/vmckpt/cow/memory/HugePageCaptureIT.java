@@ -1,0 +1,157 @@
+package org.vmckpt.cow.memory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.cow.linux.GuestFile;
+
+/** The same as MemoryCaptureIT for memory in huge pages. */
+@Timeout(60)
+class HugePageCaptureIT {
+    private static final long SIZE = 64L << 20;
+    private static final int UNITS = HugePages.BYTES / Slot.PAGE_BYTES;
+
+    @TempDir private Path folder = Path.of("");
+
+    private HugePages pages;
+    private HugePages.Mount mount;
+
+    @BeforeEach
+    void reserve() throws Exception {
+        Practice.once();
+        pages = HugePages.reserve(SIZE / HugePages.BYTES);
+        mount = new HugePages.Mount(folder.resolve("huge"));
+    }
+
+    @AfterEach
+    void giveBack() throws Exception {
+        mount.close();
+        pages.close();
+    }
+
+    private BusyMemory memory(long filledBytes) throws Exception {
+        GuestFile file = GuestFile.openForWriting(mount.file("busy", SIZE));
+        return new BusyMemory(file, HugePages.BYTES, SIZE, filledBytes);
+    }
+
+    @Test
+    void captureEqualsTheSnapshotWhileWritersHammer() throws Exception {
+        try (BusyMemory memory = memory(SIZE / 2)) {
+            memory.startWriters(3);
+            long faults = 0;
+            for (int round = 0; round < 5; round++) {
+                memory.awaitProgress();
+                CollectingSink sink = new CollectingSink(SIZE);
+                try (MemoryTracker tracker = memory.track(SIZE);
+                        MemoryCapture capture = tracker.captureAndRelease(sink)) {
+                    capture.armAhead();
+                    memory.awaitProgress();
+                    CaptureReport report = captureAndCompare(memory, capture, sink);
+                    assertThat(report.pagesCopied() + report.holePages())
+                            .isEqualTo(SIZE / Slot.PAGE_BYTES);
+                    assertThat(report.bytesRead()).isEqualTo(report.pagesCopied() * 4096);
+                    faults += report.faultCount();
+                }
+                for (int page = 0; page < sink.arrivals.length(); page++) {
+                    assertThat(sink.arrivals.get(page)).as("arrivals of page %d", page).isOne();
+                }
+            }
+            assertThat(faults).isPositive();
+        }
+    }
+
+    @Test
+    void smallestBudgetSlowsTheGuestDownButLosesNothing() throws Exception {
+        try (BusyMemory memory = memory(SIZE)) {
+            memory.startWriters(2);
+            long smallest = 16L * HugePages.BYTES;
+            assertThatThrownBy(() -> memory.track(smallest - 1))
+                    .isInstanceOf(RefusedException.class)
+                    .hasMessageContainingAll("--cow-budget", Long.toString(smallest));
+            CollectingSink sink = new CollectingSink(SIZE);
+            try (MemoryTracker tracker = memory.track(smallest);
+                    MemoryCapture capture = tracker.captureAndRelease(sink)) {
+                captureAndCompare(memory, capture, sink);
+            }
+        }
+    }
+
+    @Test
+    void epochsHoldOnlyWhatWasWrittenAndTogetherTheSnapshot() throws Exception {
+        try (BusyMemory memory = memory(SIZE / 2);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            memory.startWriters(2);
+            CollectingSink image = new CollectingSink(SIZE);
+            for (int epoch = 0; epoch < 8; epoch++) {
+                image.countAnew();
+                try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+                    capture.armAhead();
+                    captureAndCompare(memory, capture, image);
+                    assertThat(image.mostArrivals()).isOne();
+                }
+            }
+        }
+    }
+
+    @Test
+    void quietEpochHoldsExactlyTheWrittenHugePages() throws Exception {
+        try (BusyMemory memory = memory(SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink image = new CollectingSink(SIZE);
+            captureQuietly(memory, tracker, image);
+            memory.writePage(7);
+            memory.writePage(8L * UNITS + UNITS - 1);
+            image.countAnew();
+            CaptureReport report = captureQuietly(memory, tracker, image);
+            assertThat(report.pagesCopied()).isEqualTo(2 * UNITS);
+            assertThat(report.pagesArmedInPause()).isZero();
+            assertThat(image.arrivals.get(0)).isOne();
+            assertThat(image.arrivals.get(8 * UNITS)).isOne();
+            assertThat(image.arrivals.get(UNITS)).isZero();
+            image.countAnew();
+            assertThat(captureQuietly(memory, tracker, image).pagesCopied()).isZero();
+        }
+    }
+
+    @Test
+    void holesAreReadAsZerosAndNotFilled() throws Exception {
+        try (BusyMemory memory = memory(SIZE / 4);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            long before = HugePages.free();
+            captureQuietly(memory, tracker, new CollectingSink(SIZE));
+            assertThat(HugePages.free()).isEqualTo(before);
+        }
+    }
+
+    private static CaptureReport captureQuietly(
+            BusyMemory memory, MemoryTracker tracker, CollectingSink image) throws Exception {
+        try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+            capture.armAhead();
+            byte[] snapshot = memory.armInPause(capture);
+            capture.start();
+            CaptureReport report = capture.awaitDrained();
+            assertThat(image.content).isEqualTo(snapshot);
+            return report;
+        }
+    }
+
+    private static CaptureReport captureAndCompare(
+            BusyMemory memory, MemoryCapture capture, CollectingSink sink) throws Exception {
+        byte[] snapshot = memory.armInPause(capture);
+        // At once: few huge pages would be left to the copier.
+        capture.start();
+        capture.awaitCopied();
+        memory.awaitProgress();
+        CaptureReport report = capture.awaitDrained();
+        assertThat(sink.content).isEqualTo(snapshot);
+        System.out.println(report);
+        return report;
+    }
+}
