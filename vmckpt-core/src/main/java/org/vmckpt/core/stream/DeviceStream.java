@@ -14,7 +14,7 @@ import org.vmckpt.core.VmckptException;
  * @param ramSectionId the number of the section of RAM
  * @param ramSetupEnd where further parts of RAM can be put into the stream, bytes
  * @param sections the devices, in stream order
- * @param description QEMU's own description of every field
+ * @param description of every field, by QEMU, or of every device, by {@link DeviceStreamBuilder}
  */
 public record DeviceStream(
         String machine,

@@ -59,8 +59,9 @@ public final class RamEncoder {
         }
     }
 
-    private static void name(ByteBuffer out, String block) {
-        byte[] name = block.getBytes(StandardCharsets.ISO_8859_1);
+    /** A string with its length in the byte before it. */
+    static void name(ByteBuffer out, String text) {
+        byte[] name = text.getBytes(StandardCharsets.ISO_8859_1);
         out.put((byte) name.length).put(name);
     }
 

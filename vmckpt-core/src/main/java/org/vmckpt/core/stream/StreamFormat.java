@@ -25,6 +25,12 @@ final class StreamFormat {
     static final int RAM_SAME_BLOCK = 0x20;
     static final int RAM_FLAGS = 0xfff;
 
+    /** Of the section of RAM, in migration/ram.c. */
+    static final int RAM_VERSION = 4;
+
+    /** The capability with which shared RAM blocks are left out. */
+    static final String IGNORE_SHARED = "x-ignore-shared";
+
     static final int PAGE_BYTES = 4096;
     static final int UUID_BYTES = 16;
 

@@ -3,6 +3,7 @@ package org.vmckpt.core.stream;
 import static org.vmckpt.core.stream.StreamFormat.CONFIGURATION;
 import static org.vmckpt.core.stream.StreamFormat.FILE_MAGIC;
 import static org.vmckpt.core.stream.StreamFormat.FILE_VERSION;
+import static org.vmckpt.core.stream.StreamFormat.IGNORE_SHARED;
 import static org.vmckpt.core.stream.StreamFormat.SUBSECTION;
 import static org.vmckpt.core.stream.StreamFormat.UUID_BYTES;
 
@@ -56,7 +57,7 @@ record StreamHeader(String machine, boolean ignoresShared) {
         boolean ignoresShared = false;
         int count = in.readInt();
         for (int i = 0; i < count; i++) {
-            ignoresShared |= in.readShortString().equals("x-ignore-shared");
+            ignoresShared |= in.readShortString().equals(IGNORE_SHARED);
         }
         return ignoresShared;
     }
