@@ -18,10 +18,7 @@ public enum GuestMemoryKind {
 
     private static final String VARIABLE = "VMCKPT_TEST_MEMORY";
 
-    /**
-     * For guests that do not care: a memfd, unless the environment says otherwise, as it does for a
-     * QEMU that vmckpt can checkpoint with a memory file only.
-     */
+    /** For guests that do not care: a memfd, unless the environment says otherwise. */
     static GuestMemoryKind usual() {
         String wanted = System.getenv(VARIABLE);
         return switch (wanted) {

@@ -26,19 +26,22 @@ public final class EngineTrial {
     }
 
     /**
-     * For uffd: QEMU must leave this memory out of the device state, and the kernel must tell when
-     * the guest gives some of it back.
+     * For uffd: it must be possible to keep this memory out of the device state, and the kernel
+     * must tell when the guest gives some of it back.
      *
-     * @throws UnsupportedException when they do not
+     * @throws UnsupportedException when that is not so
      */
-    public static void requireFit(QmpClient qmp, List<RamRegion> memory) throws VmckptException {
-        IgnoredMemory.require(qmp, memory);
+    public static void requireFit(long pid, QmpClient qmp, List<RamRegion> memory)
+            throws VmckptException {
+        IgnoredMemory.require(pid, qmp, memory);
         HugePageDiscards.refuse(qmp, memory);
     }
 
-    /** Whether a QEMU leaves only memory of memory-backend-file out of the device state. */
-    public static boolean ignoresOnlyFiles(QemuVersion version) {
-        return IgnoredMemory.ignoresOnlyFiles(version.major(), version.minor());
+    /** Whether a QEMU can leave only memory of memory-backend-file out of the device state. */
+    public static boolean needsFile(QmpClient qmp) throws VmckptException {
+        QemuVersion version = qmp.version();
+        return IgnoredMemory.ignoresOnlyFiles(version.major(), version.minor())
+                && !PlainDeviceSaver.isOffered(qmp);
     }
 
     /** Sets QEMU's migration up for an engine, and puts back what was there. */

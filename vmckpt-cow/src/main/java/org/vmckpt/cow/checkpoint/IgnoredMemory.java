@@ -10,7 +10,8 @@ import org.vmckpt.cow.memory.RamRegion;
 
 /**
  * What QEMU leaves out of a stream with {@code x-ignore-shared}: since 8.1 only memory of {@code
- * memory-backend-file}, since a memfd has no name by which a destination could open it.
+ * memory-backend-file}, since a memfd has no name by which a destination could open it. Then its
+ * devices are saved by {@link PlainDeviceSaver}.
  *
  * <p>Asked before the pause: else the guest would stand still while all of its memory is sent.
  */
@@ -20,26 +21,58 @@ final class IgnoredMemory {
 
     private IgnoredMemory() {}
 
-    static void require(QmpClient qmp, List<RamRegion> regions) throws VmckptException {
+    /**
+     * Checks that the guest's memory can be kept out of its device state in some way.
+     *
+     * @throws UnsupportedException when it cannot: says which option helps
+     */
+    static void require(long pid, QmpClient qmp, List<RamRegion> regions) throws VmckptException {
+        if (!isIgnored(qmp, regions)) {
+            PlainDeviceSaver.inspect(pid, qmp, regions);
+        }
+    }
+
+    /**
+     * Whether QEMU leaves all of this memory out.
+     *
+     * @throws UnsupportedException when it does not and cannot save its devices alone
+     */
+    static boolean isIgnored(QmpClient qmp, List<RamRegion> regions) throws VmckptException {
         QemuVersion version = qmp.version();
         if (!ignoresOnlyFiles(version.major(), version.minor())) {
-            return;
+            return true;
         }
+        int sent = 0;
+        for (RamRegion region : regions) {
+            if (!backendType(qmp, region.id()).equals(FILE_BACKEND)) {
+                sent++;
+            }
+        }
+        // Of memory that it leaves out QEMU checks the address, which we cannot put in for it.
+        if (sent > 0 && (sent < regions.size() || !PlainDeviceSaver.isOffered(qmp))) {
+            throw unsupported(qmp, regions);
+        }
+        return sent == 0;
+    }
+
+    private static UnsupportedException unsupported(QmpClient qmp, List<RamRegion> regions)
+            throws VmckptException {
         for (RamRegion region : regions) {
             String type = backendType(qmp, region.id());
             if (!type.equals(FILE_BACKEND)) {
-                throw new UnsupportedException(
+                return new UnsupportedException(
                         "checkpoint: the guest's memory %s is a %s, and QEMU %s can leave only a %s out of its device state: start the guest with -object %s,id=%s,size=%d,share=on,mem-path=FILE, with FILE on tmpfs, for example below /dev/shm"
                                 .formatted(
                                         region.id(),
                                         type,
-                                        version.number(),
+                                        qmp.version().number(),
                                         FILE_BACKEND,
                                         FILE_BACKEND,
                                         region.id(),
                                         region.sizeBytes()));
             }
         }
+        throw new IllegalStateException("all of it is " + FILE_BACKEND);
     }
 
     static boolean ignoresOnlyFiles(int major, int minor) {

@@ -44,7 +44,7 @@ record TrackedMemory(
     /** Looks at the guest's memory, and refuses what cannot be captured. */
     static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
         List<RamRegion> regions = GuestMemory.inspect(pid, qmp);
-        IgnoredMemory.require(qmp, regions);
+        IgnoredMemory.require(pid, qmp, regions);
         HugePageDiscards.refuse(qmp, regions);
         return regions;
     }

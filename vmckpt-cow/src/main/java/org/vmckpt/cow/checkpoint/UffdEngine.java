@@ -1,6 +1,5 @@
 package org.vmckpt.cow.checkpoint;
 
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -11,7 +10,6 @@ import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.disk.StateImage;
 import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.memory.BufferUse;
 import org.vmckpt.cow.memory.CaptureReport;
@@ -19,15 +17,10 @@ import org.vmckpt.cow.memory.MemoryCapture;
 import org.vmckpt.cow.memory.RamRegion;
 
 /**
- * Shared memory is protected from outside through userfaultfd and copied while the guest runs;
- * QEMU's stream holds the devices alone.
+ * Shared memory is protected from outside through userfaultfd and copied while the guest runs; the
+ * stream holds the devices alone.
  */
 final class UffdEngine implements CaptureEngine {
-    private static final Duration DEVICE_LIMIT = Duration.ofSeconds(20);
-
-    /** Devices of real guests take 0.4 to 20 MB, video memory included. */
-    private static final int LARGEST_STATE_BYTES = 64 << 20;
-
     private final GuestSession guest;
     private final CheckpointRequest request;
     private final ProgressListener progress;
@@ -39,7 +32,7 @@ final class UffdEngine implements CaptureEngine {
     private @Nullable BufferUse buffer;
 
     private record Prepared(
-            StateImage devices,
+            DeviceSaver devices,
             MemoryWriters writers,
             HugePageDiscards discards,
             MemoryCapture capture) {}
@@ -77,7 +70,7 @@ final class UffdEngine implements CaptureEngine {
     @Override
     public void prepare(MigrationSocket socket, Guard guard, MemoryParent parent)
             throws VmckptException {
-        StateImage devices = own(StateImage.attach(guest.qmp(), socket.folder()));
+        DeviceSaver devices = own(deviceSaver(socket));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, parent, progress, cancellation));
         TrackedMemory tracked =
@@ -90,6 +83,12 @@ final class UffdEngine implements CaptureEngine {
                                 ? tracked.tracker().captureAndTrack(writers)
                                 : tracked.tracker().captureAndRelease(writers));
         prepared = new Prepared(devices, writers, tracked.discards(), capture);
+    }
+
+    private DeviceSaver deviceSaver(MigrationSocket socket) throws VmckptException {
+        return IgnoredMemory.isIgnored(guest.qmp(), memory)
+                ? SnapshotSaver.attach(guest.qmp(), socket.folder())
+                : PlainDeviceSaver.prepare(guest, socket.folder(), memory);
     }
 
     private <T extends AutoCloseable> T own(T resource) {
@@ -117,6 +116,7 @@ final class UffdEngine implements CaptureEngine {
     @Override
     public void protect() throws VmckptException {
         prepared().capture().arm();
+        prepared().devices().readMemory();
     }
 
     @Override
@@ -131,7 +131,7 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public void awaitSaved() throws VmckptException {
-        prepared().devices().awaitEnd(DEVICE_LIMIT);
+        prepared().devices().awaitEnd();
     }
 
     @Override
@@ -196,7 +196,7 @@ final class UffdEngine implements CaptureEngine {
 
     @Override
     public byte[] deviceStream() throws VmckptException {
-        return prepared().devices().read(LARGEST_STATE_BYTES);
+        return prepared().devices().stream();
     }
 
     @Override

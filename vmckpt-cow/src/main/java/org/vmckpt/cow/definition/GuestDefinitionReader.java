@@ -96,7 +96,7 @@ public final class GuestDefinitionReader {
     }
 
     /** QEMU resolves an alias such as {@code pc} when it starts; the type's name is versioned. */
-    private static String machineType(QmpClient qmp) throws VmckptException {
+    public static String machineType(QmpClient qmp) throws VmckptException {
         String type =
                 qmp.execute(
                                 "qom-get",

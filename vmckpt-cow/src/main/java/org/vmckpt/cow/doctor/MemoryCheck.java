@@ -30,7 +30,7 @@ record MemoryCheck(GuestSession guest) implements Check {
         String found = describe(backends);
         try {
             List<RamRegion> regions = GuestMemory.inspect(guest.pid(), guest.qmp());
-            EngineTrial.requireFit(guest.qmp(), regions);
+            EngineTrial.requireFit(guest.pid(), guest.qmp(), regions);
             return Finding.ok(WHAT, found + pages(regions));
         } catch (RefusedException e) {
             return Finding.ok(WHAT, found + "; see " + OtherWritersCheck.WHAT);
@@ -68,8 +68,8 @@ record MemoryCheck(GuestSession guest) implements Check {
                 .orElse("");
     }
 
-    private String[] remedy(List<JsonNode> backends) {
-        if (EngineTrial.ignoresOnlyFiles(guest.qmp().version())) {
+    private String[] remedy(List<JsonNode> backends) throws VmckptException {
+        if (EngineTrial.needsFile(guest.qmp())) {
             long bytes = backends.stream().mapToLong(it -> it.path("size").asLong()).sum();
             return new String[] {"start the guest with " + MemoryOptions.sharedFile("mem0", bytes)};
         }

@@ -63,7 +63,7 @@ public final class GuestMemory {
         }
     }
 
-    private static List<ProcessMapping> mappings(long pid) throws VmckptException {
+    static List<ProcessMapping> mappings(long pid) throws VmckptException {
         LinuxPlatform.require();
         try {
             return ProcessMapping.of(pid);

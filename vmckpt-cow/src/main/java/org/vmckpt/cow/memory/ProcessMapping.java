@@ -99,6 +99,10 @@ record ProcessMapping(
         return permissions.endsWith("s");
     }
 
+    boolean isReadable() {
+        return permissions.charAt(0) == 'r';
+    }
+
     boolean isWritable() {
         return permissions.charAt(1) == 'w';
     }

@@ -1,0 +1,262 @@
+package org.vmckpt.cow.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.ProtocolException;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.core.stream.DeviceStream;
+import org.vmckpt.core.stream.DeviceStream.RamBlock;
+import org.vmckpt.core.stream.RamPages;
+import org.vmckpt.core.stream.RamSplitter;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.RamRegion;
+import org.vmckpt.testvm.GuestMemoryKind;
+import org.vmckpt.testvm.TestGuest;
+import org.vmckpt.testvm.Workload;
+
+/** The stream that we put together says what the one says that QEMU writes of the same guest. */
+final class PlainDeviceSaverIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** The guest's clock goes on, and QEMU notes "running" in one and "paused" in the other. */
+    private static final Set<String> DIFFERENT = Set.of("mc146818rtc", "globalstate");
+
+    private Path folder = Path.of("");
+
+    @BeforeEach
+    void onTmpfs() throws Exception {
+        folder = Files.createTempDirectory(Path.of("/dev/shm"), "vmckpt");
+    }
+
+    @AfterEach
+    void clean() throws Exception {
+        Files.delete(folder);
+    }
+
+    private TestGuest start(GuestMemoryKind memory, String... more) throws Exception {
+        TestGuest guest =
+                TestGuest.builder()
+                        .memory(128 * MIB)
+                        .memoryKind(memory)
+                        .directory(Files.createDirectories(folder.resolve("guest")))
+                        .extraArguments(List.of(more))
+                        .workload(Workload.idle(8 * MIB))
+                        .start();
+        guest.awaitBoot();
+        return guest;
+    }
+
+    private interface OfSession {
+        void run(GuestSession session) throws Exception;
+    }
+
+    private static void onlyWhereOffered(TestGuest guest, OfSession test) throws Exception {
+        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+            boolean expected = session.qmp().version().isAtLeast(8, 1);
+            assertThat(PlainDeviceSaver.isOffered(session.qmp())).isEqualTo(expected);
+            if (expected) {
+                test.run(session);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"none", "std"})
+    void sameGuestGivesTheSameStream(String vga) throws Exception {
+        try (TestGuest guest = start(GuestMemoryKind.FILE, "-vga", vga)) {
+            onlyWhereOffered(guest, this::compare);
+        }
+    }
+
+    @Test
+    void deviceThatIsPluggedInMeanwhileIsNoticed() throws Exception {
+        try (TestGuest guest = start(GuestMemoryKind.MEMFD)) {
+            onlyWhereOffered(guest, this::plugIn);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private void plugIn(GuestSession session) throws Exception {
+        QmpClient qmp = session.qmp();
+        List<RamRegion> memory = GuestMemory.inspect(session.pid(), qmp);
+        try (DeviceSaver saver = PlainDeviceSaver.prepare(session, folder, memory)) {
+            qmp.execute("stop");
+            // It brings a ROM, which is a RAM block.
+            qmp.execute("device_add", Json.MAPPER.createObjectNode().put("driver", "e1000"));
+            saver.stage();
+            saver.readMemory();
+            saver.begin();
+            assertThatThrownBy(saver::awaitEnd)
+                    .isInstanceOf(RefusedException.class)
+                    .hasMessageContaining("RAM blocks changed");
+        }
+        qmp.execute("cont");
+    }
+
+    @Test
+    void guestRunsOnWhenQemuCannotWriteItsDevices() throws Exception {
+        try (TestGuest guest = start(GuestMemoryKind.MEMFD);
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            onlyWhereOffered(guest, session -> {});
+            if (!isPlain(guest)) {
+                return;
+            }
+            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            assertThatThrownBy(() ->
+                            ProbedCheckpoint.take(
+                                    request,
+                                    ProgressListener.none(),
+                                    PlainDeviceSaverIT::breakDeviceFile))
+                    .isInstanceOf(ProtocolException.class)
+                    .hasMessageContaining("xen-save-devices-state");
+            assertThat(store.list()).isEmpty();
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            CheckpointService.checkpoint(request, ProgressListener.none());
+            assertThat(store.list()).hasSize(1);
+        } finally {
+            deleteStore();
+        }
+    }
+
+    private static boolean isPlain(TestGuest guest) throws Exception {
+        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+            return PlainDeviceSaver.isOffered(session.qmp());
+        }
+    }
+
+    /** In the pause: where QEMU is to write a file there is a folder. */
+    private static void breakDeviceFile(String moment) {
+        if (!moment.equals("STOPPED")) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(RuntimeFolder.path())) {
+            for (Path file : files.filter(it -> it.endsWith("devices.bin")).toList()) {
+                Files.delete(file);
+                Files.createDirectory(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void deleteStore() throws IOException {
+        if (!Files.exists(folder.resolve("store"))) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(folder.resolve("store"))) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+
+    private void compare(GuestSession session) throws Exception {
+        QmpClient qmp = session.qmp();
+        assertThat(PlainDeviceSaver.isOffered(qmp)).isTrue();
+        List<RamRegion> memory = GuestMemory.inspect(session.pid(), qmp);
+        MigrationSetup setup = MigrationSetup.apply(qmp, EngineName.UFFD);
+        qmp.execute("stop");
+        byte[] ours;
+        byte[] qemus;
+        try (DeviceSaver plain = PlainDeviceSaver.prepare(session, folder, memory);
+                DeviceSaver snapshot = SnapshotSaver.attach(qmp, folder)) {
+            ours = save(plain);
+            qemus = save(snapshot);
+        }
+        setup.undo();
+        assertThat(qmp.execute("query-status").path("status").asText()).isEqualTo("paused");
+        requireSame(ours, qemus);
+    }
+
+    private static byte[] save(DeviceSaver saver) throws VmckptException {
+        saver.stage();
+        saver.readMemory();
+        saver.begin();
+        saver.awaitEnd();
+        return saver.stream();
+    }
+
+    private static void requireSame(byte[] ours, byte[] qemus) throws Exception {
+        DeviceStream mine = DeviceStream.parse(ours);
+        DeviceStream theirs = DeviceStream.parse(qemus);
+        assertThat(mine.machine()).isEqualTo(theirs.machine());
+        assertThat(mine.ignoresShared()).isEqualTo(theirs.ignoresShared());
+        assertThat(withoutAddresses(mine.ramBlocks()))
+                .isEqualTo(withoutAddresses(theirs.ramBlocks()));
+        assertThat(pages(ours)).isEqualTo(pages(qemus));
+        assertThat(mine.sections()).hasSameSizeAs(theirs.sections());
+        for (int i = 0; i < mine.sections().size(); i++) {
+            DeviceStream.Section one = mine.sections().get(i);
+            DeviceStream.Section other = theirs.sections().get(i);
+            assertThat(one.name()).isEqualTo(other.name());
+            assertThat(one.instance()).isEqualTo(other.instance());
+            assertThat(one.version()).isEqualTo(other.version());
+            assertThat(one.sizeBytes()).as(one.name()).isEqualTo(other.sizeBytes());
+            if (!DIFFERENT.contains(one.name())) {
+                assertThat(state(ours, one)).as(one.name()).isEqualTo(state(qemus, other));
+            }
+        }
+    }
+
+    private static byte[] state(byte[] stream, DeviceStream.Section section) {
+        return Arrays.copyOfRange(stream, section.offset(), section.offset() + section.sizeBytes());
+    }
+
+    /** QEMU needs them only of memory that it left out itself. */
+    private static List<RamBlock> withoutAddresses(List<RamBlock> blocks) {
+        return blocks.stream()
+                .map(it -> new RamBlock(it.name(), it.sizeBytes(), 0, it.pagesInStream()))
+                .toList();
+    }
+
+    private static Map<String, Integer> pages(byte[] stream) throws VmckptException {
+        Map<String, Integer> hashes = new TreeMap<>();
+        RamSplitter.split(
+                Channels.newChannel(new ByteArrayInputStream(stream)),
+                block -> Optional.of(new Hashing(block.name(), hashes)));
+        return hashes;
+    }
+
+    private record Hashing(String block, Map<String, Integer> hashes)
+            implements RamPages.BlockPages {
+        @Override
+        public void page(long number, ByteBuffer content) {
+            byte[] bytes = new byte[content.remaining()];
+            content.get(bytes);
+            hashes.put(block + " " + number, Arrays.hashCode(bytes));
+        }
+
+        @Override
+        public void zero(long number) {
+            hashes.put(block + " " + number, Arrays.hashCode(new byte[4096]));
+        }
+    }
+}

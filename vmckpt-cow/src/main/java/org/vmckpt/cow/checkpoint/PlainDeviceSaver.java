@@ -1,0 +1,203 @@
+package org.vmckpt.cow.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.qmp.StagedCommand;
+import org.vmckpt.core.stream.DeviceStreamBuilder;
+import org.vmckpt.cow.definition.GuestDefinitionReader;
+import org.vmckpt.cow.memory.AuxiliaryCopy;
+import org.vmckpt.cow.memory.AuxiliaryMemory;
+import org.vmckpt.cow.memory.RamRegion;
+
+/**
+ * QEMU writes its devices alone, with {@code xen-save-devices-state}, which works without Xen too.
+ * ROMs, ACPI tables and video memory are read from outside, and the stream is put together.
+ *
+ * <p>For memory that QEMU would send whole with every other command, since it has no file name.
+ *
+ * <p>{@code live} must be false: else QEMU takes the disks from a guest that it finds stopped. The
+ * command leaves such a guest as it is.
+ */
+final class PlainDeviceSaver implements DeviceSaver {
+    private static final String COMMAND = "xen-save-devices-state";
+    private static final Duration SAVE_LIMIT = Duration.ofSeconds(20);
+    private static final long LARGEST_FILE_BYTES = 64L << 20;
+
+    /** Its bitmap belongs before memory in the stream, and QEMU writes it among the devices. */
+    private static final String UNSUPPORTED_DEVICE = "virtio-mem";
+
+    private final QmpClient qmp;
+    private final Path file;
+    private final String machine;
+    private final AuxiliaryMemory memory;
+    private final AuxiliaryCopy copy;
+    private @Nullable StagedCommand command;
+    private @Nullable CompletableFuture<JsonNode> question;
+
+    private PlainDeviceSaver(
+            QmpClient qmp, Path file, String machine, AuxiliaryMemory memory, AuxiliaryCopy copy) {
+        this.qmp = qmp;
+        this.file = file;
+        this.machine = machine;
+        this.memory = memory;
+        this.copy = copy;
+    }
+
+    /** Whether this QEMU has what it takes. */
+    static boolean isOffered(QmpClient qmp) throws VmckptException {
+        for (JsonNode command : qmp.execute("query-commands")) {
+            if (command.path("name").asText().equals(COMMAND)) {
+                return AuxiliaryMemory.isTold(qmp);
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Looks at the guest, which is not disturbed.
+     *
+     * @param captured the memory backends
+     * @throws UnsupportedException when its devices cannot be saved in this way
+     */
+    static AuxiliaryMemory inspect(long pid, QmpClient qmp, List<RamRegion> captured)
+            throws VmckptException {
+        // Every other command that saves devices would look at this itself.
+        requireNotBlocked(qmp);
+        for (JsonNode device : qmp.execute("query-memory-devices")) {
+            if (device.path("type").asText().equals(UNSUPPORTED_DEVICE)) {
+                throw new UnsupportedException(
+                        "checkpoint: the guest has a "
+                                + UNSUPPORTED_DEVICE
+                                + " device and memory without a file name: unplug the device, or"
+                                + " give memory a file with memory-backend-file on tmpfs");
+            }
+        }
+        return AuxiliaryMemory.inspect(pid, qmp, captured);
+    }
+
+    private static void requireNotBlocked(QmpClient qmp) throws VmckptException {
+        for (JsonNode reason : qmp.execute("query-migrate").path("blocked-reasons")) {
+            throw new UnsupportedException(
+                    "checkpoint: QEMU does not give the guest's state away: "
+                            + reason.asText()
+                            + "; remove the device or setting that it names");
+        }
+    }
+
+    /**
+     * Prepares for one pause.
+     *
+     * @param folder of temporary files in memory; QEMU's user can reach what is in it
+     */
+    static PlainDeviceSaver prepare(GuestSession guest, Path folder, List<RamRegion> captured)
+            throws VmckptException {
+        QmpClient qmp = guest.qmp();
+        AuxiliaryMemory memory = inspect(guest.pid(), qmp, captured);
+        String machine = GuestDefinitionReader.machineType(qmp);
+        Path file = createFile(folder);
+        try {
+            return new PlainDeviceSaver(qmp, file, machine, memory, memory.prepareCopy());
+        } catch (VmckptException e) {
+            delete(file);
+            throw e;
+        }
+    }
+
+    /** QEMU would create it too, but for its group to read. */
+    private static Path createFile(Path folder) throws StorageException {
+        Path file = folder.resolve("devices.bin");
+        try {
+            Files.createFile(
+                    file,
+                    PosixFilePermissions.asFileAttribute(
+                            PosixFilePermissions.fromString("rw-------")));
+            Files.setOwner(file, Files.getOwner(folder));
+            return file;
+        } catch (IOException e) {
+            throw new StorageException("creating " + file + " for the device state: " + e, e);
+        }
+    }
+
+    @Override
+    public void readMemory() throws VmckptException {
+        copy.read();
+    }
+
+    @Override
+    public void stage() throws VmckptException {
+        ObjectNode arguments =
+                Json.MAPPER.createObjectNode().put("filename", file.toString()).put("live", false);
+        command = qmp.stage(COMMAND, arguments);
+    }
+
+    @Override
+    public void begin() throws VmckptException {
+        command().send();
+        question = memory.askAgain(qmp);
+    }
+
+    private StagedCommand command() {
+        if (command == null) {
+            throw new IllegalStateException("used before stage");
+        }
+        return command;
+    }
+
+    @Override
+    public void awaitEnd() throws VmckptException {
+        command().await(SAVE_LIMIT);
+        if (question == null) {
+            throw new IllegalStateException("used before begin");
+        }
+        memory.requireUnchanged(qmp, question, SAVE_LIMIT);
+    }
+
+    @Override
+    public byte[] stream() throws VmckptException {
+        // What blocks since the preparation did so in the pause, too.
+        requireNotBlocked(qmp);
+        return DeviceStreamBuilder.build(machine, readFile(), memory.allBlocks(), copy.contents());
+    }
+
+    private byte[] readFile() throws VmckptException {
+        try {
+            long sizeBytes = Files.size(file);
+            if (sizeBytes > LARGEST_FILE_BYTES) {
+                throw new RefusedException(
+                        "checkpoint: the devices' state is %d bytes, larger than %d: use the pause engine"
+                                .formatted(sizeBytes, LARGEST_FILE_BYTES));
+            }
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw new StorageException("reading the device state in " + file + ": " + e, e);
+        }
+    }
+
+    @Override
+    public void close() throws VmckptException {
+        copy.close();
+        delete(file);
+    }
+
+    private static void delete(Path file) throws StorageException {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw new StorageException("deleting " + file + ": " + e + "; delete it by hand", e);
+        }
+    }
+}
