@@ -34,6 +34,9 @@ record BareDevices(int start, int end, List<Section> sections) {
     /** Mark, number, length of the name, one letter of it, instance, version. */
     private static final int SMALLEST_HEADER_BYTES = 1 + Integer.BYTES + 1 + 1 + 2 * Integer.BYTES;
 
+    /** Where in a header the length of the name is: behind mark and number. */
+    private static final int NAME_OFFSET = 1 + Integer.BYTES;
+
     private static final int NOT_FOUND = -1;
 
     BareDevices {
@@ -111,12 +114,12 @@ record BareDevices(int start, int end, List<Section> sections) {
         if (file.capacity() - at < SMALLEST_HEADER_BYTES || file.get(at) != SECTION_FULL) {
             return false;
         }
-        int nameBytes = file.get(at + FOOTER_BYTES) & 0xff;
+        int nameBytes = file.get(at + NAME_OFFSET) & 0xff;
         if (nameBytes == 0 || file.capacity() - at - SMALLEST_HEADER_BYTES < nameBytes - 1) {
             return false;
         }
         byte[] name = new byte[nameBytes];
-        file.get(at + FOOTER_BYTES + 1, name);
+        file.get(at + NAME_OFFSET + 1, name);
         return new String(name, StandardCharsets.ISO_8859_1)
                 .chars()
                 .allMatch(letter -> letter >= ' ' && letter <= '~');
