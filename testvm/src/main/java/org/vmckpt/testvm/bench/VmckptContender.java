@@ -94,7 +94,13 @@ final class VmckptContender implements Contender {
         parts(report.pause())
                 .forEach((name, millis) ->
                         text.add(String.format(Locale.ROOT, "%s %.2f", name, millis)));
-        return text + " ms, " + report.cowFaults() + " COW faults";
+        Map<String, Long> statistics = report.manifest().statistics();
+        return "%s ms, %d COW faults; before the pause %d, %d pages left to it"
+                .formatted(
+                        text,
+                        report.cowFaults(),
+                        statistics.getOrDefault("faultsBeforePause", 0L),
+                        statistics.getOrDefault("pagesArmedInPause", 0L));
     }
 
     @Override

@@ -13,8 +13,6 @@ import org.vmckpt.cow.linux.GuestView;
  * stored as {@link #unitsPerPage} units of {@link Slot#PAGE_BYTES}.
  */
 final class CaptureRegion {
-    private static final int MAX_EXTENTS = 10_000;
-
     final int index;
     final long address;
     final int pageBytes;
@@ -25,6 +23,8 @@ final class CaptureRegion {
     final AtomicBoolean registered = new AtomicBoolean();
     final WrittenPages written = new WrittenPages();
     private final long fileOffset;
+    private final DataExtents data = new DataExtents();
+    private boolean dataKnown;
     private @Nullable GuestView view;
 
     CaptureRegion(
@@ -61,7 +61,7 @@ final class CaptureRegion {
     }
 
     /**
-     * Makes {@link #read} quicker, if it can be. Files of huge pages do not tell their holes, and
+     * Makes {@link #readData} quicker, if it can be. Files of huge pages do not tell their holes, and
      * to read one through a mapping takes a huge page of the host, or is a SIGBUS if it has none
      * left.
      */
@@ -85,56 +85,59 @@ final class CaptureRegion {
     }
 
     /**
-     * Copies pages that are no holes. Allocates nothing.
+     * Gets ready to be read, once all that is wanted is protected. Most of memory is looked through
+     * for holes, which need not be read; what is left between two checkpoints was written, so holes
+     * are few.
+     *
+     * @return how many pages are to be read, about
+     */
+    int prepareToRead() throws ErrnoException {
+        int wantedPages = armedPages();
+        dataKnown = wantedPages > pageCount / 2 && data.find(this);
+        if (!dataKnown) {
+            return wantedPages;
+        }
+        if (view != null) {
+            for (int i = 0; i < data.count(); i++) {
+                long length = bytesOf(data.end(i) - data.first(i));
+                view.populate(offsetOf(data.first(i)), length);
+            }
+        }
+        return Math.min(wantedPages, data.pages());
+    }
+
+    private int armedPages() {
+        int count = 0;
+        int page = states.next(PageStates.ARMED, 0, pageCount);
+        while (page < pageCount) {
+            count++;
+            page = states.next(PageStates.ARMED, page + 1, pageCount);
+        }
+        return count;
+    }
+
+    /** Where data was when the region was got ready, if it was looked for. */
+    @Nullable DataExtents data() {
+        return dataKnown ? data : null;
+    }
+
+    /**
+     * Copies pages that had data. Allocates nothing.
      *
      * @return the bytes read, all of them, or a negative errno
      */
-    long read(int page, int count, long toAddress) {
-        long bytes = bytesOf(count);
+    long readData(int page, int count, long toAddress) {
         if (view == null) {
-            return file.pread(toAddress, bytes, offsetOf(page));
+            return read(page, count, toAddress);
         }
+        long bytes = bytesOf(count);
         view.read(offsetOf(page), bytes, toAddress);
         return bytes;
     }
 
-    /** How many pages the next capture wants and must read, about. */
-    int wantedPages() throws ErrnoException {
-        int loose = loosePages();
-        // To look for holes takes long in fragmented memory, and what was written is no hole.
-        return loose <= pageCount / 2 ? loose : Math.min(loose, dataPages());
-    }
-
-    private int loosePages() {
-        int count = 0;
-        int page = states.next(PageStates.LOOSE, 0, pageCount);
-        while (page < pageCount) {
-            count++;
-            page = states.next(PageStates.LOOSE, page + 1, pageCount);
-        }
-        return count;
-    }
-
-    /**
-     * How many pages are no holes, which are then quick to read; all of them when so many pieces
-     * take too long to count.
-     */
-    private int dataPages() throws ErrnoException {
-        int count = 0;
-        long end = offsetOf(pageCount);
-        long data = file.nextData(offsetOf(0));
-        for (int i = 0; data >= 0 && data < end; i++) {
-            if (i == MAX_EXTENTS) {
-                return pageCount;
-            }
-            long hole = Math.min(end, file.nextHole(data));
-            if (view != null) {
-                view.populate(data, hole - data);
-            }
-            count += pageAtOffset(hole + pageBytes - 1) - pageAtOffset(data);
-            data = file.nextData(hole);
-        }
-        return count;
+    /** Copies pages that may be holes, and leaves those holes. As {@link #readData}, but slower. */
+    long read(int page, int count, long toAddress) {
+        return file.pread(toAddress, bytesOf(count), offsetOf(page));
     }
 
     boolean contains(long hostAddress) {

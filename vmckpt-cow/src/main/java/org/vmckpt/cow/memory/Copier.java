@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
-import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.ThreadPriority;
 
 /**
@@ -13,7 +12,8 @@ import org.vmckpt.cow.linux.ThreadPriority;
  * protection, or leaves it as a clean page when memory is tracked on.
  *
  * <p>It takes a slot before it takes pages: a page that is being copied never waits for the sink,
- * so a guest that writes to it waits for one read of at most 64 pages, or of one huge page.
+ * so a guest that writes to it waits for the reading of at most {@value #LIFT_PAGES} pages, or of one
+ * huge page.
  */
 final class Copier implements Runnable {
     /** A run of holes of the memory file, in units of what is stored. */
@@ -21,6 +21,8 @@ final class Copier implements Runnable {
 
     // Nothing is read from holes, so many can be taken at once; 8 MiB of lifting is quick.
     private static final int HOLE_RUN_PAGES = 2048;
+    // Copied in less than 0.1 ms: so long a guest may wait that writes to the first of them.
+    private static final int LIFT_PAGES = 256;
     // Each page that it copies in time is a fault less for the guest.
     private static final int NICENESS = -5;
 
@@ -31,8 +33,13 @@ final class Copier implements Runnable {
     private final CountDownLatch started = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private final List<Holes> holes = new ArrayList<>();
+    private @Nullable Slot slot;
     private long unitsRead;
     private long holeUnits;
+    // Read, and still protected.
+    private @Nullable CaptureRegion readRegion;
+    private int readFirst;
+    private int readCount;
     private volatile long endNanos;
 
     Copier(CaptureState capture, SlotPool pool, FaultServer faults, boolean tracking) {
@@ -76,80 +83,45 @@ final class Copier implements Runnable {
         }
     }
 
-    /** What the guest wrote last it is about to write again: there each page read saves a fault. */
-    private void copyWritten(CaptureRegion region) throws ErrnoException {
-        Extent data = new Extent(region);
-        Slot slot = null;
+    /**
+     * What the guest wrote last it is about to write again: there each page read saves a fault. It
+     * may have filled holes, so nothing is known of those.
+     */
+    private void copyWritten(CaptureRegion region) {
         int first = region.written.next(0);
         while (first >= 0 && first < region.pageCount) {
             int end = Math.min(region.pageCount, region.written.endOfRun(first));
-            slot = copy(region, first, end, data, slot);
+            copy(region, first, end, false);
             first = region.written.next(end);
         }
         region.written.clear();
-        pass(slot);
+        endRegion();
     }
 
-    private void copyAll(CaptureRegion region) throws ErrnoException {
-        pass(copy(region, 0, region.pageCount, new Extent(region), null));
-    }
-
-    /** Returns the slot that has room left, if any. */
-    private @Nullable Slot copy(
-            CaptureRegion region, int first, int limit, Extent data, @Nullable Slot begun)
-            throws ErrnoException {
-        Slot slot = begun;
-        int page = nextArmed(region, first, limit);
-        while (page < limit && !capture.givenUp()) {
-            data.moveTo(page);
-            if (page < data.first) {
-                int end = Math.min(limit, data.first);
-                passHoles(region, page, end);
-                page = nextArmed(region, end, limit);
-            } else {
-                int end = Math.min(limit, data.end);
-                slot = copyData(region, page, end, slot);
-                page = nextArmed(region, end, limit);
+    private void copyAll(CaptureRegion region) {
+        DataExtents data = region.data();
+        if (data == null) {
+            copy(region, 0, region.pageCount, false);
+        } else {
+            int page = 0;
+            for (int i = 0; i < data.count(); i++) {
+                passHoles(region, page, data.first(i));
+                copy(region, data.first(i), data.end(i), true);
+                page = data.end(i);
             }
+            passHoles(region, page, region.pageCount);
         }
-        return slot;
+        endRegion();
     }
 
-    private void pass(@Nullable Slot slot) {
+    private void endRegion() {
+        lift();
         if (slot != null && slot.count() > 0) {
             pool.submit(slot);
         } else if (slot != null) {
             pool.release(slot);
         }
-    }
-
-    /** The next pages that are no holes; to find their end takes a while, so it is kept. */
-    private static final class Extent {
-        private final CaptureRegion region;
-        private int first;
-        private int end;
-
-        Extent(CaptureRegion region) {
-            this.region = region;
-        }
-
-        /** Where {@code page} only ever grows. */
-        void moveTo(int page) throws ErrnoException {
-            if (page >= end) {
-                long data = region.file.nextData(region.offsetOf(page));
-                first = data < 0 ? region.pageCount : region.pageAtOffset(data);
-                end = data < 0 ? region.pageCount : endOfData(region, first);
-            }
-        }
-    }
-
-    private static int nextArmed(CaptureRegion region, int first, int limit) {
-        return region.states.next(PageStates.ARMED, first, limit);
-    }
-
-    private static int endOfData(CaptureRegion region, int firstPage) throws ErrnoException {
-        long hole = region.file.nextHole(region.offsetOf(firstPage));
-        return Math.max(firstPage + 1, region.pageAtOffset(hole + region.pageBytes - 1));
+        slot = null;
     }
 
     private void passHoles(CaptureRegion region, int first, int limit) {
@@ -180,67 +152,104 @@ final class Copier implements Runnable {
         }
     }
 
-    /** Returns the slot that has room left, if any. */
-    private @Nullable Slot copyData(
-            CaptureRegion region, int first, int limit, @Nullable Slot begun) {
-        Slot slot = begun;
+    /**
+     * Copies what is armed.
+     *
+     * @param data whether none of it is a hole
+     */
+    private void copy(CaptureRegion region, int first, int limit, boolean data) {
         int page = region.states.next(PageStates.ARMED, first, limit);
-        while (page < limit) {
-            if (slot == null) {
-                slot = pool.takeForCopier();
-                if (slot == null) {
-                    return null;
-                }
-                slot.reset(region.index);
-            }
-            int room = Math.min(slot.free(), Math.max(Slot.PAGES, region.unitsPerPage));
+        while (page < limit && takeSlot(region)) {
+            int room = Math.min(slot().free(), Math.max(Slot.PAGES, region.unitsPerPage));
             int count = take(region, page, Math.min(limit, page + room / region.unitsPerPage));
-            if (count > 0 && !copyRun(region, page, count, slot)) {
-                return slot;
+            if (count > 0 && !copyRun(region, page, count, data)) {
+                return;
             }
-            if (slot.free() < region.unitsPerPage) {
-                pool.submit(slot);
+            if (slot().free() < region.unitsPerPage) {
+                pool.submit(slot());
                 slot = null;
             }
             page = region.states.next(PageStates.ARMED, page + count, limit);
         }
+    }
+
+    /** False when the capture was given up. */
+    private boolean takeSlot(CaptureRegion region) {
+        if (slot == null) {
+            Slot next = pool.tryTakeForCopier();
+            if (next == null) {
+                // It may take long, and the guest may want what was read.
+                lift();
+                next = pool.takeForCopier();
+            }
+            if (next != null) {
+                next.reset(region.index);
+            }
+            slot = next;
+        }
+        return slot != null && !capture.givenUp();
+    }
+
+    private Slot slot() {
+        if (slot == null) {
+            throw new IllegalStateException("no slot was taken");
+        }
         return slot;
     }
 
-    private boolean copyRun(CaptureRegion region, int page, int count, Slot slot) {
+    private boolean copyRun(CaptureRegion region, int page, int count, boolean data) {
         long bytes = region.bytesOf(count);
-        long read = region.read(page, count, slot.nextAddress());
+        long to = slot().nextAddress();
+        long read = data ? region.readData(page, count, to) : region.read(page, count, to);
         if (read != bytes) {
             capture.failCall("reading guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
-        slot.add(region.unitsOf(page), region.unitsOf(count));
+        slot().add(region.unitsOf(page), region.unitsOf(count));
         unitsRead += region.unitsOf(count);
         return finish(region, page, count);
     }
 
-    /** The pages are read: whoever waits for one of them may go on. */
+    /** The pages are read: whoever waits for one of them may go on, at once or soon. */
     private boolean finish(CaptureRegion region, int page, int count) {
         if (!tracking) {
-            return lift(region, page, count);
+            return liftSoon(region, page, count);
         }
         boolean done = true;
         for (int i = page; i < page + count && done; i++) {
             if (!region.states.change(i, PageStates.COPYING, PageStates.CLEAN)) {
-                done = lift(region, i, 1);
+                done = liftSoon(region, i, 1) && lift();
             }
         }
         return done;
     }
 
-    private boolean lift(CaptureRegion region, int page, int count) {
-        long size = region.bytesOf(count);
-        int result = capture.uffd.tryLift(region.addressOf(page), size);
+    /** Pages that lie side by side are lifted by one call: each interrupts the guest's vCPUs. */
+    private boolean liftSoon(CaptureRegion region, int page, int count) {
+        if (readCount > 0 && (!region.equals(readRegion) || page != readFirst + readCount)) {
+            if (!lift()) {
+                return false;
+            }
+        }
+        readRegion = region;
+        readFirst = readCount == 0 ? page : readFirst;
+        readCount += count;
+        return (readCount < LIFT_PAGES && !region.isHuge()) || lift();
+    }
+
+    private boolean lift() {
+        CaptureRegion region = readRegion;
+        if (region == null || readCount == 0) {
+            return true;
+        }
+        long size = region.bytesOf(readCount);
+        int result = capture.uffd.tryLift(region.addressOf(readFirst), size);
         if (result < 0) {
             capture.failCall("lifting protection", result);
             return false;
         }
-        region.states.set(page, count, PageStates.LOOSE);
+        region.states.set(readFirst, readCount, PageStates.LOOSE);
+        readCount = 0;
         return true;
     }
 

@@ -22,6 +22,7 @@ final class FaultServer implements Runnable {
     private static final long FROZEN_NAP_NANOS = 20_000;
     // Armed ahead, not yet wanted: a neighbour is let go too, and armed again in the same call.
     private static final int NEIGHBOUR_PAGES = 64;
+    private static final int SAVED_NEIGHBOURS = 8;
 
     private final CaptureState capture;
     private final SlotPool pool;
@@ -39,6 +40,7 @@ final class FaultServer implements Runnable {
     private @Nullable CaptureRegion runRegion;
     private int runFirst;
     private int runCount;
+    private int runFaults;
     // Written by the fault thread only.
     private long trackedFaults;
     private long wantedPagesLetGo;
@@ -150,10 +152,12 @@ final class FaultServer implements Runnable {
         if (slot == null) {
             return;
         }
-        if (save(region, page, slot)) {
+        int count = 1 + takeNeighbours(region, page, slot);
+        if (save(region, page, count, slot)) {
             runFirst = runCount == 0 ? page : runFirst;
             runRegion = region;
-            runCount++;
+            runCount += count;
+            runFaults++;
         }
         if (region.isHuge()) {
             // The next one takes so long to save that this one's writer had better not wait.
@@ -161,15 +165,30 @@ final class FaultServer implements Runnable {
         }
     }
 
+    /** Whoever writes all over memory writes the neighbours soon: then they cost no fault. */
+    private static int takeNeighbours(CaptureRegion region, int page, Slot slot) {
+        if (region.isHuge()) {
+            return 0;
+        }
+        int block = page / SAVED_NEIGHBOURS * SAVED_NEIGHBOURS;
+        int limit = Math.min(block + SAVED_NEIGHBOURS, page + slot.free());
+        return region.states.changeRun(
+                page + 1,
+                Math.min(limit, region.pageCount),
+                PageStates.ARMED,
+                PageStates.FAULTING);
+    }
+
     private void liftRun(long startNanos) {
         CaptureRegion region = runRegion;
         if (runCount > 0 && region != null && lift(region, runFirst, runCount)) {
             long nanos = System.nanoTime() - startNanos;
-            for (int i = 0; i < runCount; i++) {
+            for (int i = 0; i < runFaults; i++) {
                 times.record(nanos);
             }
         }
         runCount = 0;
+        runFaults = 0;
     }
 
     /** Before the pause: nothing is saved. Neighbours that are wanted anyway go with the page. */
@@ -190,15 +209,15 @@ final class FaultServer implements Runnable {
         wantedPagesLetGo += withNeighbours ? last - first + 1 : 0;
     }
 
-    /** Reads a page's original into a slot; false when the capture ends instead. */
-    private boolean save(CaptureRegion region, int page, Slot slot) {
-        long read = region.file.pread(slot.nextAddress(), region.pageBytes, region.offsetOf(page));
-        if (read != region.pageBytes) {
+    /** Reads originals into a slot; false when the capture ends instead. */
+    private boolean save(CaptureRegion region, int page, int count, Slot slot) {
+        long read = region.read(page, count, slot.nextAddress());
+        if (read != region.bytesOf(count)) {
             capture.failCall("pread of guest memory", read < 0 ? read : -Errno.EIO);
             return false;
         }
-        slot.add(region.unitsOf(page), region.unitsPerPage);
-        unitsSaved += region.unitsPerPage;
+        slot.add(region.unitsOf(page), region.unitsOf(count));
+        unitsSaved += region.unitsOf(count);
         if (slot.free() == 0) {
             openSlots[region.index] = null;
             pool.submit(slot);
@@ -293,7 +312,7 @@ final class FaultServer implements Runnable {
         return budgetWaitNanos / 1000.0;
     }
 
-    /** What was saved for faults. */
+    /** What was saved for faults, and beside them. */
     long unitsSaved() {
         return unitsSaved;
     }

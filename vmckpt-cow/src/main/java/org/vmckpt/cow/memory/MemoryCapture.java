@@ -59,10 +59,10 @@ public final class MemoryCapture implements AutoCloseable {
      * left to {@link #arm}. Takes about 60 ns a page.
      */
     public void armAhead() throws VmckptException {
-        tracker.prepareBuffer();
         long start = System.nanoTime();
         pagesArmedAhead = tracker.arming.armLoosePages();
         armedAheadNanos = System.nanoTime() - start;
+        tracker.prepareBuffer();
         tracker.check();
     }
 

@@ -162,12 +162,12 @@ public final class MemoryTracker implements AutoCloseable {
                 failure);
     }
 
-    /** Has room ready for what the next capture wants as of now. */
+    /** Has room ready for what the next capture wants, which is protected by now. */
     void prepareBuffer() throws VmckptException {
         long bytes = 0;
         try {
             for (CaptureRegion region : state.regions) {
-                bytes += region.bytesOf(region.wantedPages());
+                bytes += region.bytesOf(region.prepareToRead());
             }
             pool.prepare(bytes);
         } catch (ErrnoException failure) {

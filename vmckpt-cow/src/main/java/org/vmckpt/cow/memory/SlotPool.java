@@ -148,18 +148,21 @@ final class SlotPool implements AutoCloseable {
     /** As {@link #takeForFaults}, but leaves the last few slots to the guest's faults. */
     @Nullable Slot takeForCopier() {
         while (!givenUp.getAsBoolean()) {
-            Slot slot = null;
-            if (populated.size() > reservedForFaults) {
-                slot = tryTake();
-            } else if (free() > reservedForFaults) {
-                slot = tryTakeUntouched();
-            }
+            Slot slot = tryTakeForCopier();
             if (slot != null) {
                 return slot;
             }
             LockSupport.parkNanos(NAP_NANOS);
         }
         return null;
+    }
+
+    /** As {@link #takeForCopier}, but null when it would have to wait. */
+    @Nullable Slot tryTakeForCopier() {
+        if (populated.size() > reservedForFaults) {
+            return tryTake();
+        }
+        return free() > reservedForFaults ? tryTakeUntouched() : null;
     }
 
     /** Whether full slots may wait for a while. */

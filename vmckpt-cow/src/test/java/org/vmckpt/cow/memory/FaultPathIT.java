@@ -33,7 +33,8 @@ class FaultPathIT {
             }
             long allocated = threads.getThreadAllocatedBytes(faultThread) - before;
             System.out.println(faults + " faults, " + allocated + " bytes allocated");
-            assertThat(faults).isGreaterThanOrEqualTo(CAPTURES * PAGES / 2L);
+            // Its neighbours are saved with each.
+            assertThat(faults).isGreaterThanOrEqualTo(CAPTURES * PAGES / 8L);
             assertThat(allocated).isLessThan(NEXT_TO_NOTHING_BYTES);
         }
     }
@@ -45,7 +46,6 @@ class FaultPathIT {
             capture.armAhead();
             writeEach(memory, 0, 8);
             memory.armInPause(capture);
-            // Not one after the other: that would need few faults.
             writeEach(memory, 1, 2);
             capture.start();
             inWindow = capture.awaitDrained().faultCount();

