@@ -61,9 +61,9 @@ final class CaptureRegion {
     }
 
     /**
-     * Makes {@link #readData} quicker, if it can be. Files of huge pages do not tell their holes, and
-     * to read one through a mapping takes a huge page of the host, or is a SIGBUS if it has none
-     * left.
+     * Makes {@link #readData} quicker, if it can be. Files of huge pages do not tell their holes,
+     * and to read one through a mapping takes a huge page of the host, or is a SIGBUS if it has
+     * none left.
      */
     void openView() {
         if (isHuge()) {

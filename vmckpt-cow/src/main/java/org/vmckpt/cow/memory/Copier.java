@@ -12,8 +12,8 @@ import org.vmckpt.cow.linux.ThreadPriority;
  * protection, or leaves it as a clean page when memory is tracked on.
  *
  * <p>It takes a slot before it takes pages: a page that is being copied never waits for the sink,
- * so a guest that writes to it waits for the reading of at most {@value #LIFT_PAGES} pages, or of one
- * huge page.
+ * so a guest that writes to it waits for the reading of at most {@value #LIFT_PAGES} pages, or of
+ * one huge page.
  */
 final class Copier implements Runnable {
     /** A run of holes of the memory file, in units of what is stored. */

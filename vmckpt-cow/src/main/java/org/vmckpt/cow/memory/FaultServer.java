@@ -173,10 +173,7 @@ final class FaultServer implements Runnable {
         int block = page / SAVED_NEIGHBOURS * SAVED_NEIGHBOURS;
         int limit = Math.min(block + SAVED_NEIGHBOURS, page + slot.free());
         return region.states.changeRun(
-                page + 1,
-                Math.min(limit, region.pageCount),
-                PageStates.ARMED,
-                PageStates.FAULTING);
+                page + 1, Math.min(limit, region.pageCount), PageStates.ARMED, PageStates.FAULTING);
     }
 
     private void liftRun(long startNanos) {
