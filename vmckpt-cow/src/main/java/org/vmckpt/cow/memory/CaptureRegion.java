@@ -85,16 +85,15 @@ final class CaptureRegion {
     }
 
     /**
-     * Gets ready to be read, once all that is wanted is protected. Most of memory is looked through
-     * for holes, which need not be read; what is left between two checkpoints was written, so holes
-     * are few.
+     * Gets ready to be read, before anything is protected: it may take long. Most of memory is
+     * looked through for holes, which need not be read; what is wanted between two checkpoints was
+     * written, so holes are few.
      *
      * @return how many pages are to be read, about
      */
     int prepareToRead() throws ErrnoException {
-        int wantedPages = armedPages();
-        dataKnown = wantedPages > pageCount / 2 && data.find(this);
-        if (!dataKnown) {
+        int wantedPages = states.count(PageStates.LOOSE, pageCount);
+        if (wantedPages <= pageCount / 2 || !data.find(this)) {
             return wantedPages;
         }
         if (view != null) {
@@ -106,17 +105,12 @@ final class CaptureRegion {
         return Math.min(wantedPages, data.pages());
     }
 
-    private int armedPages() {
-        int count = 0;
-        int page = states.next(PageStates.ARMED, 0, pageCount);
-        while (page < pageCount) {
-            count++;
-            page = states.next(PageStates.ARMED, page + 1, pageCount);
-        }
-        return count;
+    /** Once all that is wanted is protected: from then on the guest fills no hole unnoticed. */
+    void lookForHoles() throws ErrnoException {
+        dataKnown = states.count(PageStates.ARMED, pageCount) > pageCount / 2 && data.find(this);
     }
 
-    /** Where data was when the region was got ready, if it was looked for. */
+    /** Where data was, if holes were looked for. */
     @Nullable DataExtents data() {
         return dataKnown ? data : null;
     }

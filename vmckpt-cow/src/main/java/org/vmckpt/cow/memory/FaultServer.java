@@ -22,6 +22,8 @@ final class FaultServer implements Runnable {
     private static final long FROZEN_NAP_NANOS = 20_000;
     // Armed ahead, not yet wanted: a neighbour is let go too, and armed again in the same call.
     private static final int NEIGHBOUR_PAGES = 64;
+    // What is let go in the last moment before the pause is armed again in the pause.
+    private static final int LATE_NEIGHBOUR_PAGES = 8;
     private static final int SAVED_NEIGHBOURS = 8;
 
     private final CaptureState capture;
@@ -33,6 +35,7 @@ final class FaultServer implements Runnable {
 
     // Set by whoever takes the checkpoint, while this thread is between two batches.
     private volatile Phase phase = Phase.TRACKING;
+    private volatile int neighbourPages = NEIGHBOUR_PAGES;
     private ServiceTimes times = new ServiceTimes();
     private long budgetWaitNanos;
     private long unitsSaved;
@@ -193,7 +196,7 @@ final class FaultServer implements Runnable {
         int first = page;
         int last = page;
         if (withNeighbours) {
-            int neighbours = region.isHuge() ? 1 : NEIGHBOUR_PAGES;
+            int neighbours = region.isHuge() ? 1 : neighbourPages;
             int block = page / neighbours * neighbours;
             int limit = Math.min(block + neighbours, region.pageCount);
             while (first > block
@@ -274,9 +277,15 @@ final class FaultServer implements Runnable {
         phase = Phase.CAPTURING;
     }
 
+    /** The pause is near: no longer are many neighbours let go with a page. */
+    void keepNeighbours() {
+        neighbourPages = LATE_NEIGHBOUR_PAGES;
+    }
+
     /** No page is wanted any more; hands over what the last slots hold. */
     void endCapturing() {
         enter(Phase.TRACKING);
+        neighbourPages = NEIGHBOUR_PAGES;
         submitOpenSlots();
     }
 

@@ -59,10 +59,11 @@ public final class MemoryCapture implements AutoCloseable {
      * left to {@link #arm}. Takes about 60 ns a page.
      */
     public void armAhead() throws VmckptException {
+        tracker.prepareBuffer();
         long start = System.nanoTime();
         pagesArmedAhead = tracker.arming.armLoosePages();
         armedAheadNanos = System.nanoTime() - start;
-        tracker.prepareBuffer();
+        tracker.lookForHoles();
         tracker.check();
     }
 
@@ -71,6 +72,7 @@ public final class MemoryCapture implements AutoCloseable {
      * now. What this and {@link #arm} find is copied first, for it is most likely written next.
      */
     public void armAgain() throws VmckptException {
+        tracker.faults.keepNeighbours();
         long start = System.nanoTime();
         pagesArmedAhead += tracker.arming.armWrittenPages();
         armedAheadNanos += System.nanoTime() - start;

@@ -162,7 +162,7 @@ public final class MemoryTracker implements AutoCloseable {
                 failure);
     }
 
-    /** Has room ready for what the next capture wants, which is protected by now. */
+    /** Has room ready for what the next capture wants as of now. */
     void prepareBuffer() throws VmckptException {
         long bytes = 0;
         try {
@@ -172,6 +172,21 @@ public final class MemoryTracker implements AutoCloseable {
             pool.prepare(bytes);
         } catch (ErrnoException failure) {
             throw noMemory(state.guest(), failure);
+        }
+    }
+
+    void lookForHoles() throws VmckptException {
+        try {
+            for (CaptureRegion region : state.regions) {
+                region.lookForHoles();
+            }
+        } catch (ErrnoException failure) {
+            throw new RefusedException(
+                    "Looking for holes in the memory of "
+                            + state.guest()
+                            + ": "
+                            + failure.getMessage(),
+                    failure);
         }
     }
 

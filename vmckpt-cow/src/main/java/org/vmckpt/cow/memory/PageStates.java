@@ -70,6 +70,15 @@ final class PageStates {
         return page - first;
     }
 
+    /** How many pages are in a state, about: others may change them meanwhile. */
+    int count(byte state, int pages) {
+        int count = 0;
+        for (int page = next(state, 0, pages); page < pages; page = next(state, page + 1, pages)) {
+            count++;
+        }
+        return count;
+    }
+
     /**
      * The first page in the range that is in a state, or {@code limit}. Eight pages at a time: a
      * guest has millions, and some of this happens in its pause.
