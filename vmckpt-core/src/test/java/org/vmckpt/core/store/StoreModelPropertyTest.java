@@ -2,6 +2,7 @@ package org.vmckpt.core.store;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -56,7 +57,7 @@ class StoreModelPropertyTest {
     @Property(tries = 6)
     void everyVisibleCheckpointHoldsItsBytes(@ForAll long seed) throws Exception {
         Random random = new Random(seed);
-        try (Store store = Store.openOrCreate(folder.resolve(Long.toHexString(seed)))) {
+        try (Store store = Store.openOrCreate(newFolder())) {
             Map<CheckpointId, byte[]> model = new TreeMap<>();
             for (int step = 0; step < STEPS; step++) {
                 switch (random.nextInt(10)) {
@@ -78,7 +79,7 @@ class StoreModelPropertyTest {
     @Property(tries = 1)
     void aLongWatchKeepsFewCheckpointsInAStoreOfBoundedSize(@ForAll long seed) throws Exception {
         Random random = new Random(seed);
-        try (Store store = Store.openOrCreate(folder.resolve("watch" + Long.toHexString(seed)))) {
+        try (Store store = Store.openOrCreate(newFolder())) {
             Map<CheckpointId, byte[]> model = new TreeMap<>();
             for (int step = 0; step < 200; step++) {
                 checkpoint(store, model, random, step, true);
@@ -99,6 +100,11 @@ class StoreModelPropertyTest {
             }
             assertThat(bytes).isLessThan(5L * PAGES * Fixture.PAGE);
         }
+    }
+
+    /** For each try: the same seed may come twice. */
+    private Path newFolder() throws IOException {
+        return Files.createTempDirectory(folder, "store");
     }
 
     private static void checkpoint(
