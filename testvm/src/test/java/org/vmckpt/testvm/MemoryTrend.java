@@ -11,7 +11,9 @@ import java.util.regex.Pattern;
 
 /** The memory of a process, measured once a second until it ends or this is closed. */
 final class MemoryTrend implements AutoCloseable {
-    private static final Pattern RESIDENT = Pattern.compile("VmRSS:\\s+(\\d+) kB");
+    /** Without the guest's memory, which may be mapped. */
+    private static final Pattern RESIDENT = Pattern.compile("RssAnon:\\s+(\\d+) kB");
+
     private static final long INTERVAL_MILLIS = 1000;
     private static final int MOST_SHOWN = 30;
 

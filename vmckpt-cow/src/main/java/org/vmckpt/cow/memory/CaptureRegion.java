@@ -76,6 +76,13 @@ final class CaptureRegion {
         }
     }
 
+    /** All that was wanted has been read. */
+    void releaseView() {
+        if (view != null && dataKnown) {
+            view.release();
+        }
+    }
+
     /** After the threads that read. Twice is harmless. */
     void closeView() {
         if (view != null) {

@@ -9,7 +9,7 @@ import org.vmckpt.cow.linux.ErrnoException;
  * already; what is filled afterwards is written by the guest, and so noted in {@link WrittenPages}.
  */
 final class DataExtents {
-    private static final int MAX_EXTENTS = 10_000;
+    private static final int MAX_EXTENTS = 200_000;
 
     private int[] firsts = new int[16];
     private int[] ends = new int[16];

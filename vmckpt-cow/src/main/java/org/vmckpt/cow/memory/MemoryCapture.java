@@ -122,6 +122,7 @@ public final class MemoryCapture implements AutoCloseable {
         }
         tracker.check();
         tracker.faults.endCapturing();
+        tracker.state.regions.forEach(CaptureRegion::releaseView);
         for (SlotWriter writer : writers) {
             writer.finish();
         }
