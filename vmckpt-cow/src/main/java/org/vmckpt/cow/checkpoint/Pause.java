@@ -63,16 +63,17 @@ final class Pause {
      * @param expected what the guest was when the preparation began
      */
     PauseTimes take(GuestStatus expected, Duration drainLimit) throws VmckptException {
+        // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
+        StagedCommand stop = qmp.stage("stop");
+        if (expected == GuestStatus.RUNNING) {
+            guard.pausing();
+        }
+        protectAgain();
+        // Only now: a STOP that came before was not ours.
         try (EventWaiter stopped = qmp.waitFor("STOP event", event -> event.is("STOP"));
                 EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"));
                 EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
-            // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
-            StagedCommand stop = qmp.stage("stop");
-            if (expected == GuestStatus.RUNNING) {
-                guard.pausing();
-                stoppedByUs = true;
-            }
-            engine.protectAgain();
+            stoppedByUs = expected == GuestStatus.RUNNING;
             long start = System.nanoTime();
             stop.send();
             fork.stage();
@@ -87,6 +88,16 @@ final class Pause {
                 requireUndisturbed(resumed, reset);
             }
             return expected == GuestStatus.RUNNING ? goOn(parts, stopped, resumed) : parts;
+        }
+    }
+
+    /** When this fails nobody has stopped the guest, and nobody may send it cont. */
+    private void protectAgain() throws VmckptException {
+        try {
+            engine.protectAgain();
+        } catch (VmckptException | RuntimeException e) {
+            guard.resumed();
+            throw e;
         }
     }
 
@@ -185,7 +196,7 @@ final class Pause {
                     micros(forkEnd, devicesEnd),
                     micros(start, armEnd),
                     0);
-        } catch (VmckptException e) {
+        } catch (VmckptException | RuntimeException | Error e) {
             // Arming must have ended before anybody releases the memory.
             armed.handle((end, failure) -> true).join();
             throw e;

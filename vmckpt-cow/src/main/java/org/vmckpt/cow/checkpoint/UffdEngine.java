@@ -225,12 +225,16 @@ final class UffdEngine implements CaptureEngine {
     /** Newest first: the guest is released before anything else is cleaned up. */
     @Override
     public void close() {
+        IllegalStateException first = null;
         while (!resources.isEmpty()) {
             try {
                 resources.pop().close();
             } catch (Exception e) {
-                throw new IllegalStateException(e);
+                first = first == null ? new IllegalStateException(e) : first;
             }
+        }
+        if (first != null) {
+            throw first;
         }
     }
 }

@@ -12,6 +12,8 @@ public final class GuestView implements AutoCloseable {
     // caller's.
     private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
+    private static final long PIECE_BYTES = 32 << 10;
+
     private final Syscalls syscalls;
     private final long address;
     private final long sizeBytes;
@@ -53,7 +55,13 @@ public final class GuestView implements AutoCloseable {
         if (offset < 0 || count < 0 || offset > sizeBytes - count) {
             throw new IndexOutOfBoundsException("reading past the end of guest memory");
         }
-        MemorySegment.copy(ALL, address + offset, ALL, toAddress, count);
+        // In pieces: while a page comes from swap space, one would keep a collection waiting, and
+        // it
+        // the fault thread.
+        for (long done = 0; done < count; done += PIECE_BYTES) {
+            long bytes = Math.min(PIECE_BYTES, count - done);
+            MemorySegment.copy(ALL, address + offset + done, ALL, toAddress + done, bytes);
+        }
     }
 
     /** Only after the threads that read were joined. */

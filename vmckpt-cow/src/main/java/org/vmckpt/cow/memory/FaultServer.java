@@ -25,6 +25,8 @@ final class FaultServer implements Runnable {
     // What is let go in the last moment before the pause is armed again in the pause.
     private static final int LATE_NEIGHBOUR_PAGES = 8;
     private static final int SAVED_NEIGHBOURS = 8;
+    // Their writers wait until the last of them was read.
+    private static final int LONGEST_RUN = 64;
 
     private final CaptureState capture;
     private final SlotPool pool;
@@ -161,6 +163,9 @@ final class FaultServer implements Runnable {
             runRegion = region;
             runCount += count;
             runFaults++;
+            if (runCount >= LONGEST_RUN) {
+                liftRun(startNanos);
+            }
         }
         if (region.isHuge()) {
             // The next one takes so long to save that this one's writer had better not wait.

@@ -140,7 +140,7 @@ public final class MemoryTracker implements AutoCloseable {
             WakeEvent stopFaults = WakeEvent.create();
             try {
                 CaptureState state = new CaptureState(uffd, regions, stopFaults, guest);
-                int reserved = Math.max(4, regions.size() + 1);
+                int reserved = Math.min(slots / 2, Math.max(4, regions.size() + 1));
                 return new MemoryTracker(
                         state, new SlotPool(slots, pagesPerSlot, reserved, state::givenUp));
             } catch (ErrnoException failure) {
