@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -7,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.TransportException;
@@ -63,23 +65,27 @@ final class Pause {
      * @param expected what the guest was when the preparation began
      */
     PauseTimes take(GuestStatus expected, Duration drainLimit) throws VmckptException {
-        // Sent to a stopped guest too: then it changes nothing, and tells that nothing changed.
-        StagedCommand stop = qmp.stage("stop");
         if (expected == GuestStatus.RUNNING) {
             guard.pausing();
         }
         protectAgain();
-        // Only now: a STOP that came before was not ours.
         try (EventWaiter stopped = qmp.waitFor("STOP event", event -> event.is("STOP"));
                 EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"));
                 EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
             stoppedByUs = expected == GuestStatus.RUNNING;
+            // Done right before the stop: tells whether it was running then. An event does not,
+            // since
+            // that of somebody else's stop may come late.
+            CompletableFuture<JsonNode> before =
+                    qmp.submit("query-status", Json.MAPPER.createObjectNode());
             long start = System.nanoTime();
-            stop.send();
+            // Sent to a stopped guest too: there it changes nothing.
+            StagedCommand stop = qmp.stage("stop").send();
             fork.stage();
             stop.await(STOP_LIMIT);
             long stopEnd = System.nanoTime();
-            requireExpected(expected, stopped.happened());
+            JsonNode status = qmp.await("query-status", before, STOP_LIMIT);
+            requireExpected(expected, status.path("running").asBoolean());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
             PauseTimes parts =
@@ -125,15 +131,15 @@ final class Pause {
     }
 
     /** The guest may have changed while we prepared; whoever changed it meant it. */
-    private void requireExpected(GuestStatus expected, boolean stoppedNow) throws VmckptException {
-        if (expected == GuestStatus.RUNNING && !stoppedNow) {
+    private void requireExpected(GuestStatus expected, boolean ran) throws VmckptException {
+        if (expected == GuestStatus.RUNNING && !ran) {
             stoppedByUs = false;
             guard.resumed();
             throw new RefusedException(
                     "checkpoint: the guest was stopped by somebody else, or by an error, while the"
                             + " checkpoint was prepared; it was left so; look at its status");
         }
-        if (expected == GuestStatus.STOPPED && stoppedNow) {
+        if (expected == GuestStatus.STOPPED && ran) {
             stoppedByUs = true;
             throw new RefusedException(
                     "checkpoint: the guest was started by somebody else while the checkpoint was"

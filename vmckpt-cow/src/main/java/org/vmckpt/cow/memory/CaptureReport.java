@@ -9,7 +9,7 @@ package org.vmckpt.cow.memory;
  * @param faultsBeforePause writes by the guest to pages that were protected but not yet to be saved
  * @param armMicros time to protect what the guest had written since, spent in its pause
  * @param pagesArmedInPause pages protected in that time
- * @param windowMicros from the end of arming until the last page was read
+ * @param windowMicros from when the guest goes on until the last page was read
  * @param faultCount writes by the guest that waited for their page to be saved
  * @param pagesCopied pages read from the memory file, by faults or in the background
  * @param holePages pages that were never written and were not read

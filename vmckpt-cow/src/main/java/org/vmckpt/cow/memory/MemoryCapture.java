@@ -33,6 +33,7 @@ public final class MemoryCapture implements AutoCloseable {
     private long armedAheadNanos;
     private long armStartNanos;
     private long armEndNanos;
+    private long startNanos;
     private long pagesArmedInPause;
     private boolean drained;
 
@@ -100,6 +101,7 @@ public final class MemoryCapture implements AutoCloseable {
 
     /** Starts the background copy. Call it when the guest runs again. */
     public void start() {
+        startNanos = System.nanoTime();
         copier.start();
     }
 
@@ -145,7 +147,7 @@ public final class MemoryCapture implements AutoCloseable {
                 tracker.faults.trackedFaults() - faultsBefore,
                 (armEndNanos - armStartNanos) / 1000.0,
                 pagesArmedInPause,
-                (copier.endNanos() - armEndNanos) / 1000.0,
+                (copier.endNanos() - startNanos) / 1000.0,
                 times.count(),
                 times.quantileMicros(0.5),
                 times.quantileMicros(0.99),
