@@ -3,19 +3,14 @@ package org.vmckpt.core.store;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.lifecycle.AfterContainer;
-import net.jqwik.api.lifecycle.BeforeContainer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
 
@@ -23,29 +18,16 @@ import org.vmckpt.core.VmckptException;
 class SegmentPropertyTest {
     private static final int UNIT = 512;
 
-    private static Path folder = Path.of("");
+    @TempDir Path folder = Path.of("");
 
-    @BeforeContainer
-    static void createFolder() throws Exception {
-        folder = Files.createTempDirectory("vmckpt-property");
+    @Test
+    void layersReadAsTheModelSays() {
+        Seeds.forEach(25, this::writeAndRead);
     }
 
-    @AfterContainer
-    static void deleteFolder() throws Exception {
-        try (var paths = Files.walk(folder)) {
-            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
-            }
-        }
-    }
-
-    @Property(tries = 25)
-    void layersReadAsTheModelSays(
-            @ForAll long seed,
-            @ForAll @IntRange(min = 1, max = 2500) int units,
-            @ForAll @IntRange(min = 1, max = 3) int layers)
-            throws Exception {
-        Random random = new Random(seed);
+    private void writeAndRead(Random random) throws Exception {
+        int units = Seeds.pick(random, 1, 2500);
+        int layers = Seeds.pick(random, 1, 3);
         byte[] model = new byte[units * UNIT];
         UnitState[] states = new UnitState[units];
         Arrays.fill(states, UnitState.ABSENT);

@@ -8,17 +8,17 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.lifecycle.AfterProperty;
-import net.jqwik.api.lifecycle.BeforeProperty;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.AnnotatedElementContext;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.io.TempDirFactory;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
@@ -33,30 +33,15 @@ class StoreModelPropertyTest {
     private static final int PAGES = 24;
     private static final int STEPS = 50;
 
-    private Path folder = Path.of("");
+    @TempDir(factory = FolderInMemory.class)
+    Path folder = Path.of("");
 
-    @BeforeProperty
-    void createFolder() throws Exception {
-        // Thousands of small files are synced, which is not what is tested here.
-        Path memory = Path.of("/dev/shm");
-        folder =
-                Files.isWritable(memory)
-                        ? Files.createTempDirectory(memory, "vmckpt-model")
-                        : Files.createTempDirectory("vmckpt-model");
+    @Test
+    void everyVisibleCheckpointHoldsItsBytes() {
+        Seeds.forEach(6, this::changeAndCheck);
     }
 
-    @AfterProperty
-    void deleteFolder() throws Exception {
-        try (var paths = Files.walk(folder)) {
-            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
-            }
-        }
-    }
-
-    @Property(tries = 6)
-    void everyVisibleCheckpointHoldsItsBytes(@ForAll long seed) throws Exception {
-        Random random = new Random(seed);
+    private void changeAndCheck(Random random) throws Exception {
         try (Store store = Store.openOrCreate(newFolder())) {
             Map<CheckpointId, byte[]> model = new TreeMap<>();
             for (int step = 0; step < STEPS; step++) {
@@ -76,9 +61,12 @@ class StoreModelPropertyTest {
     }
 
     /** What a watch does: 200 epochs of a busy guest, of which ten are kept. */
-    @Property(tries = 1)
-    void aLongWatchKeepsFewCheckpointsInAStoreOfBoundedSize(@ForAll long seed) throws Exception {
-        Random random = new Random(seed);
+    @Test
+    void aLongWatchKeepsFewCheckpointsInAStoreOfBoundedSize() {
+        Seeds.forEach(1, this::watch);
+    }
+
+    private void watch(Random random) throws Exception {
         try (Store store = Store.openOrCreate(newFolder())) {
             Map<CheckpointId, byte[]> model = new TreeMap<>();
             for (int step = 0; step < 200; step++) {
@@ -102,7 +90,7 @@ class StoreModelPropertyTest {
         }
     }
 
-    /** For each try: the same seed may come twice. */
+    /** For each try. */
     private Path newFolder() throws IOException {
         return Files.createTempDirectory(folder, "store");
     }
@@ -179,6 +167,18 @@ class StoreModelPropertyTest {
         assertThat(all.stream().map(Manifest::id)).hasSameElementsAs(model.keySet());
         for (Manifest manifest : all) {
             assertThat(Chains.read(store, manifest)).isEqualTo(model.get(manifest.id()));
+        }
+    }
+
+    /** Thousands of small files are synced, which is not what is tested here. */
+    static final class FolderInMemory implements TempDirFactory {
+        @Override
+        public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext extension)
+                throws IOException {
+            Path memory = Path.of("/dev/shm");
+            return Files.isWritable(memory)
+                    ? Files.createTempDirectory(memory, "vmckpt-model")
+                    : Files.createTempDirectory("vmckpt-model");
         }
     }
 }
