@@ -17,6 +17,7 @@ final class Abi {
     static final int SYS_CONNECT = 42;
     static final int SYS_GETSOCKOPT = 55;
     static final int SYS_WAIT4 = 61;
+    static final int SYS_FDATASYNC = 75;
     static final int SYS_FTRUNCATE = 77;
     static final int SYS_PTRACE = 101;
     static final int SYS_STATFS = 137;
@@ -28,6 +29,7 @@ final class Abi {
     static final int SYS_OPENAT = 257;
     static final int SYS_PPOLL = 271;
     static final int SYS_EPOLL_PWAIT = 281;
+    static final int SYS_FALLOCATE = 285;
     static final int SYS_EVENTFD2 = 290;
     static final int SYS_MEMFD_CREATE = 319;
     static final int SYS_USERFAULTFD = 323;
@@ -39,8 +41,11 @@ final class Abi {
     static final int O_RDWR = 2;
     static final int O_NONBLOCK = 0x800;
     static final int O_CLOEXEC = 0x80000;
+    static final int SEEK_END = 2;
     static final int SEEK_DATA = 3;
     static final int SEEK_HOLE = 4;
+    static final int FALLOC_FL_KEEP_SIZE = 1;
+    static final int FALLOC_FL_PUNCH_HOLE = 2;
 
     static final int PROT_READ = 1;
     static final int PROT_WRITE = 2;

@@ -142,6 +142,16 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long fallocate(int fd, int mode, long offset, long length) {
+        return call(Abi.SYS_FALLOCATE, fd, mode, offset, length, 0, 0);
+    }
+
+    @Override
+    public long fdatasync(int fd) {
+        return call(Abi.SYS_FDATASYNC, fd, 0, 0);
+    }
+
+    @Override
     public long userfaultfd(int flags) {
         return call(Abi.SYS_USERFAULTFD, flags, 0, 0);
     }

@@ -37,6 +37,10 @@ interface Syscalls {
 
     long ftruncate(int fd, long length);
 
+    long fallocate(int fd, int mode, long offset, long length);
+
+    long fdatasync(int fd);
+
     long userfaultfd(int flags);
 
     long pidfdOpen(int pid, int flags);
