@@ -5,8 +5,10 @@ import org.vmckpt.cow.linux.ErrnoException;
 
 /**
  * Where a region's file had data and where holes, at one look that takes about 20 ns a page: too
- * long for a pause, or for the window after it. Looked at when all of the region is protected
- * already; what is filled afterwards is written by the guest, and so noted in {@link WrittenPages}.
+ * long for a pause, or for the window after it. A look before anything is protected tells how much
+ * there is to read, about. What the copier goes by is a second one, when all of the region is
+ * protected: what is filled after that is written by the guest, and so noted in {@link
+ * WrittenPages}.
  */
 final class DataExtents {
     private static final int MAX_EXTENTS = 200_000;
