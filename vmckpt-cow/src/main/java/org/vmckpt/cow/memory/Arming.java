@@ -14,7 +14,7 @@ final class Arming {
     // One of these takes some 2 µs.
     private static final int MAX_RUN_HUGE_PAGES = 64;
     // Protecting what is protected already costs less than another call.
-    private static final int MAX_GAP_PAGES = 32;
+    private static final int MAX_GAP_UNITS = 32;
     private static final long RETRY_LIMIT_NANOS = 100_000_000L;
     private static final long RETRY_NAP_NANOS = 50_000;
 
@@ -38,7 +38,7 @@ final class Arming {
         long pages = 0;
         for (CaptureRegion region : state.regions) {
             int maxRun = region.isHuge() ? MAX_RUN_HUGE_PAGES : MAX_RUN_PAGES;
-            int maxGap = region.isHuge() ? 0 : MAX_GAP_PAGES;
+            int maxGap = MAX_GAP_UNITS / region.unitsPerPage;
             int next = region.states.next(PageStates.LOOSE, 0, region.pageCount);
             while (next < region.pageCount && !state.givenUp()) {
                 int limit = Math.min(region.pageCount, next + maxRun);
@@ -48,6 +48,7 @@ final class Arming {
                     int count =
                             region.states.changeRun(
                                     page, limit, PageStates.LOOSE, PageStates.ARMED);
+                    region.countArmed(count);
                     pages += count;
                     end = count > 0 ? page + count : end;
                     page = region.states.next(PageStates.LOOSE, page + count, limit);

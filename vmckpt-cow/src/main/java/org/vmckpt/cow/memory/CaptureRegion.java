@@ -25,6 +25,9 @@ final class CaptureRegion {
     private final long fileOffset;
     private final DataExtents data = new DataExtents();
     private boolean dataKnown;
+    // For the checkpoint in hand. Of pages that are armed again after they were let go, too.
+    private long pagesArmed;
+    private long pagesLetGo;
     private @Nullable GuestView view;
 
     CaptureRegion(
@@ -54,6 +57,11 @@ final class CaptureRegion {
 
     int unitsOf(int pages) {
         return pages * unitsPerPage;
+    }
+
+    /** As many pages as these units are, but at least one. */
+    int pagesIn(int units) {
+        return Math.max(1, units / unitsPerPage);
     }
 
     long sizeBytes() {
@@ -115,6 +123,30 @@ final class CaptureRegion {
     /** Once all that is wanted is protected: from then on the guest fills no hole unnoticed. */
     void lookForHoles() throws ErrnoException {
         dataKnown = states.count(PageStates.ARMED, pageCount) > pageCount / 2 && data.find(this);
+    }
+
+    /** A new checkpoint begins, and nothing is armed. */
+    void countAnew() {
+        pagesArmed = 0;
+        pagesLetGo = 0;
+    }
+
+    /** For the thread that arms. */
+    void countArmed(int pages) {
+        pagesArmed += pages;
+    }
+
+    /** Armed pages that are let go before the pause; for the fault thread. */
+    void countLetGo(int pages) {
+        pagesLetGo += pages;
+    }
+
+    /** How much of what is armed has to be read, about; while the guest stands still. */
+    long bytesToRead() {
+        long pages = pagesArmed - pagesLetGo;
+        // The guest may have filled a hole with each page that was let go since the look for holes.
+        long filled = dataKnown ? data.pages() + pagesLetGo : pages;
+        return Math.min(pages, filled) * pageBytes;
     }
 
     /** Where data was, if holes were looked for. */

@@ -38,14 +38,6 @@ final class CaptureState {
         return guest;
     }
 
-    int largestPageBytes() {
-        int largest = 0;
-        for (CaptureRegion region : regions) {
-            largest = Math.max(largest, region.pageBytes);
-        }
-        return largest;
-    }
-
     /** Whether the capture failed or was aborted: no more waiting, no more work. */
     boolean givenUp() {
         return stopped;
@@ -55,6 +47,35 @@ final class CaptureState {
         if (failure.compareAndSet(null, cause)) {
             giveUp();
         }
+    }
+
+    /** What the capture in hand has to read, about; while the guest stands still. */
+    long bytesToRead() {
+        long bytes = 0;
+        for (CaptureRegion region : regions) {
+            bytes += region.bytesToRead();
+        }
+        return bytes;
+    }
+
+    /**
+     * Lets the writers of pages go that the caller has. For the fault thread.
+     *
+     * @return false when that failed, and with it the capture
+     */
+    boolean lift(CaptureRegion region, int page, int count) {
+        long size = region.bytesOf(count);
+        int result = uffd.tryLift(region.addressOf(page), size);
+        if (result < 0 && result != -Errno.EAGAIN) {
+            failCall("lifting protection", result);
+            return false;
+        }
+        region.states.set(page, count, PageStates.LOOSE);
+        if (result == -Errno.EAGAIN) {
+            // A discard waits until we read its message. The writer faults again, after that.
+            uffd.tryWake(region.addressOf(page), size);
+        }
+        return true;
     }
 
     /** Lifts all protection and makes every thread come to its end. */

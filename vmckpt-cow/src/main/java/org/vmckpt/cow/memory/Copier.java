@@ -1,7 +1,5 @@
 package org.vmckpt.cow.memory;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
@@ -12,17 +10,14 @@ import org.vmckpt.cow.linux.ThreadPriority;
  * protection, or leaves it as a clean page when memory is tracked on.
  *
  * <p>It takes a slot before it takes pages: a page that is being copied never waits for the sink,
- * so a guest that writes to it waits for the reading of at most {@value #LIFT_PAGES} pages, or of
+ * so a guest that writes to it waits for the reading of at most {@value #LIFT_UNITS} units, or of
  * one huge page.
  */
 final class Copier implements Runnable {
-    /** A run of holes of the memory file, in units of what is stored. */
-    record Holes(int region, long firstUnit, long unitCount) {}
-
     // Nothing is read from holes, so many can be taken at once; 8 MiB of lifting is quick.
     private static final int HOLE_RUN_PAGES = 2048;
     // Copied in less than 0.1 ms: so long a guest may wait that writes to the first of them.
-    private static final int LIFT_PAGES = 256;
+    private static final int LIFT_UNITS = 256;
     // Each page that it copies in time is a fault less for the guest.
     private static final int NICENESS = -5;
 
@@ -32,10 +27,9 @@ final class Copier implements Runnable {
     private final boolean tracking;
     private final CountDownLatch started = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
-    private final List<Holes> holes = new ArrayList<>();
+    private final HoleRuns holes = new HoleRuns();
     private @Nullable Slot slot;
     private long unitsRead;
-    private long holeUnits;
     // Read, and still protected.
     private @Nullable CaptureRegion readRegion;
     private int readFirst;
@@ -129,7 +123,7 @@ final class Copier implements Runnable {
         while (page < limit && !capture.givenUp()) {
             int count = take(region, page, Math.min(limit, page + HOLE_RUN_PAGES));
             if (count > 0 && finish(region, page, count)) {
-                addHoles(region.index, region.unitsOf(page), region.unitsOf(count));
+                holes.add(region.index, region.unitsOf(page), region.unitsOf(count));
             }
             page = region.states.next(PageStates.ARMED, page + count, limit);
         }
@@ -137,19 +131,6 @@ final class Copier implements Runnable {
 
     private static int take(CaptureRegion region, int first, int limit) {
         return region.states.changeRun(first, limit, PageStates.ARMED, PageStates.COPYING);
-    }
-
-    private void addHoles(int region, long first, long count) {
-        holeUnits += count;
-        Holes last = holes.isEmpty() ? null : holes.getLast();
-        if (last != null
-                && last.region() == region
-                && last.firstUnit() + last.unitCount() == first) {
-            holes.removeLast();
-            holes.add(new Holes(region, last.firstUnit(), last.unitCount() + count));
-        } else {
-            holes.add(new Holes(region, first, count));
-        }
     }
 
     /**
@@ -160,8 +141,8 @@ final class Copier implements Runnable {
     private void copy(CaptureRegion region, int first, int limit, boolean data) {
         int page = region.states.next(PageStates.ARMED, first, limit);
         while (page < limit && takeSlot(region)) {
-            int room = Math.min(slot().free(), Math.max(Slot.PAGES, region.unitsPerPage));
-            int count = take(region, page, Math.min(limit, page + room / region.unitsPerPage));
+            int room = region.pagesIn(Math.min(slot().free(), Slot.PAGES));
+            int count = take(region, page, Math.min(limit, page + room));
             if (count > 0 && !copyRun(region, page, count, data)) {
                 return;
             }
@@ -234,7 +215,7 @@ final class Copier implements Runnable {
         readRegion = region;
         readFirst = readCount == 0 ? page : readFirst;
         readCount += count;
-        return (readCount < LIFT_PAGES && !region.isHuge()) || lift();
+        return region.unitsOf(readCount) < LIFT_UNITS || lift();
     }
 
     private boolean lift() {
@@ -259,15 +240,11 @@ final class Copier implements Runnable {
         return endNanos;
     }
 
-    List<Holes> holes() {
+    HoleRuns holes() {
         return holes;
     }
 
     long unitsRead() {
         return unitsRead;
-    }
-
-    long holeUnits() {
-        return holeUnits;
     }
 }

@@ -28,8 +28,6 @@ public final class MemoryCapture implements AutoCloseable {
     private final List<SlotWriter> writers = new ArrayList<>();
     private final List<Thread> writerThreads = new ArrayList<>();
     private final long faultsBefore;
-    private final long letGoBefore;
-    private long pagesArmedAhead;
     private long armedAheadNanos;
     private long armStartNanos;
     private long armEndNanos;
@@ -42,7 +40,7 @@ public final class MemoryCapture implements AutoCloseable {
         this.tracking = tracking;
         this.sink = sink;
         this.faultsBefore = tracker.faults.trackedFaults();
-        this.letGoBefore = tracker.faults.wantedPagesLetGo();
+        tracker.state.regions.forEach(CaptureRegion::countAnew);
         this.copier = new Copier(tracker.state, tracker.pool, tracker.faults, tracking);
         this.copierThread = MemoryTracker.thread("vmckpt-copier", copier);
         int writerCount = Math.min(MAX_WRITERS, Runtime.getRuntime().availableProcessors());
@@ -62,7 +60,7 @@ public final class MemoryCapture implements AutoCloseable {
     public void armAhead() throws VmckptException {
         tracker.prepareBuffer();
         long start = System.nanoTime();
-        pagesArmedAhead = tracker.arming.armLoosePages();
+        tracker.arming.armLoosePages();
         armedAheadNanos = System.nanoTime() - start;
         tracker.lookForHoles();
         tracker.check();
@@ -75,7 +73,7 @@ public final class MemoryCapture implements AutoCloseable {
     public void armAgain() throws VmckptException {
         tracker.faults.keepNeighbours();
         long start = System.nanoTime();
-        pagesArmedAhead += tracker.arming.armWrittenPages();
+        tracker.arming.armWrittenPages();
         armedAheadNanos += System.nanoTime() - start;
         tracker.check();
     }
@@ -89,9 +87,7 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.faults.freeze();
         try {
             pagesArmedInPause = tracker.arming.armWrittenPages();
-            long letGo = tracker.faults.wantedPagesLetGo() - letGoBefore;
-            long wanted = pagesArmedAhead - letGo + pagesArmedInPause;
-            tracker.pool.expect(wanted * tracker.state.largestPageBytes());
+            tracker.pool.expect(tracker.state.bytesToRead());
         } finally {
             tracker.faults.startCapturing();
         }
@@ -128,8 +124,8 @@ public final class MemoryCapture implements AutoCloseable {
         for (SlotWriter writer : writers) {
             writer.finish();
         }
-        for (Copier.Holes holes : copier.holes()) {
-            sink.writeZeros(holes.region(), holes.firstUnit(), holes.unitCount());
+        for (HoleRuns.Run run : copier.holes().runs()) {
+            sink.writeZeros(run.region(), run.firstUnit(), run.unitCount());
         }
         for (Thread thread : writerThreads) {
             thread.join();
@@ -140,8 +136,9 @@ public final class MemoryCapture implements AutoCloseable {
     }
 
     private CaptureReport report() {
-        ServiceTimes times = tracker.faults.times();
-        long pages = copier.unitsRead() + tracker.faults.unitsSaved();
+        Originals originals = tracker.faults.originals;
+        ServiceTimes times = originals.times();
+        long pages = copier.unitsRead() + originals.unitsSaved();
         return new CaptureReport(
                 armedAheadNanos / 1000.0,
                 tracker.faults.trackedFaults() - faultsBefore,
@@ -154,7 +151,7 @@ public final class MemoryCapture implements AutoCloseable {
                 times.maxMicros(),
                 pages,
                 pages * Slot.PAGE_BYTES,
-                copier.holeUnits(),
+                copier.holes().units(),
                 bufferUse());
     }
 
@@ -163,7 +160,7 @@ public final class MemoryCapture implements AutoCloseable {
                 tracker.pool.sizeBytes(),
                 tracker.pool.peakBytes(),
                 writers.stream().anyMatch(SlotWriter::hurried),
-                tracker.faults.budgetWaitMicros());
+                tracker.faults.originals.budgetWaitMicros());
     }
 
     /** Releases the guest at once and makes the waiting methods throw. From any thread. */

@@ -1,5 +1,7 @@
 package org.vmckpt.cow.memory;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -79,13 +81,24 @@ final class BusyMemory implements AutoCloseable {
         source.pread(mapping.address() + page * Slot.PAGE_BYTES, 1, 0);
     }
 
-    List<CaptureRegion> regions() {
-        return List.of(
-                new CaptureRegion(0, mapping.address(), mapping.sizeBytes(), pageBytes, file, 0));
+    CaptureRegion region(int index) {
+        return new CaptureRegion(index, mapping.address(), mapping.sizeBytes(), pageBytes, file, 0);
     }
 
     MemoryTracker track(long budgetBytes) throws VmckptException {
-        return MemoryTracker.start(uffd, regions(), budgetBytes, "a busy memory");
+        return MemoryTracker.start(uffd, List.of(region(0)), budgetBytes, "a busy memory");
+    }
+
+    /** Captures without waiting for writers, compares, and tracks on. */
+    CaptureReport captureAndTrack(MemoryTracker tracker, CollectingSink image) throws Exception {
+        try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+            capture.armAhead();
+            byte[] snapshot = armInPause(capture);
+            capture.start();
+            CaptureReport report = capture.awaitDrained();
+            assertThat(image.content).isEqualTo(snapshot);
+            return report;
+        }
     }
 
     /** Arms in a pause of the writers and returns what the memory held then. */

@@ -3,7 +3,9 @@ package org.vmckpt.cow.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -105,18 +107,18 @@ class HugePageCaptureIT {
         try (BusyMemory memory = memory(SIZE);
                 MemoryTracker tracker = memory.track(SIZE)) {
             CollectingSink image = new CollectingSink(SIZE);
-            captureQuietly(memory, tracker, image);
+            memory.captureAndTrack(tracker, image);
             memory.writePage(7);
             memory.writePage(8L * UNITS + UNITS - 1);
             image.countAnew();
-            CaptureReport report = captureQuietly(memory, tracker, image);
+            CaptureReport report = memory.captureAndTrack(tracker, image);
             assertThat(report.pagesCopied()).isEqualTo(2 * UNITS);
             assertThat(report.pagesArmedInPause()).isZero();
             assertThat(image.arrivals.get(0)).isOne();
             assertThat(image.arrivals.get(8 * UNITS)).isOne();
             assertThat(image.arrivals.get(UNITS)).isZero();
             image.countAnew();
-            assertThat(captureQuietly(memory, tracker, image).pagesCopied()).isZero();
+            assertThat(memory.captureAndTrack(tracker, image).pagesCopied()).isZero();
         }
     }
 
@@ -125,20 +127,47 @@ class HugePageCaptureIT {
         try (BusyMemory memory = memory(SIZE / 4);
                 MemoryTracker tracker = memory.track(SIZE)) {
             long before = HugePages.free();
-            captureQuietly(memory, tracker, new CollectingSink(SIZE));
+            memory.captureAndTrack(tracker, new CollectingSink(SIZE));
             assertThat(HugePages.free()).isEqualTo(before);
         }
     }
 
-    private static CaptureReport captureQuietly(
-            BusyMemory memory, MemoryTracker tracker, CollectingSink image) throws Exception {
-        try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+    @Test
+    void smallPagesBesideHugeOnesAreCountedAsWhatTheyAre() throws Exception {
+        CollectingSink[] images = {new CollectingSink(SIZE), new CollectingSink(SIZE)};
+        PageSink sink =
+                new PageSink() {
+                    @Override
+                    public void write(int region, long[] pages, int count, ByteBuffer data) {
+                        images[region].write(region, pages, count, data);
+                    }
+
+                    @Override
+                    public void writeZeros(int region, long firstPage, long pageCount) {
+                        images[region].writeZeros(region, firstPage, pageCount);
+                    }
+                };
+        try (BusyMemory huge = memory(SIZE);
+                BusyMemory small = new BusyMemory(SIZE, SIZE / 2);
+                MemoryTracker tracker =
+                        MemoryTracker.start(
+                                huge.uffd,
+                                List.of(huge.region(0), small.region(1)),
+                                2 * SIZE,
+                                "two memories");
+                MemoryCapture capture = tracker.captureAndTrack(sink)) {
             capture.armAhead();
-            byte[] snapshot = memory.armInPause(capture);
+            byte[] snapshot = huge.armInPause(capture);
+            assertThat(tracker.state.bytesToRead()).isEqualTo(SIZE + SIZE / 2);
             capture.start();
-            CaptureReport report = capture.awaitDrained();
-            assertThat(image.content).isEqualTo(snapshot);
-            return report;
+            for (int page = 0; page < SIZE / 2 / Slot.PAGE_BYTES; page += 100) {
+                huge.writePage(page);
+            }
+            assertThat(capture.awaitDrained().pagesCopied())
+                    .isEqualTo((SIZE + SIZE / 2) / Slot.PAGE_BYTES);
+            assertThat(images[0].content).isEqualTo(snapshot);
+            small.file.pread(ByteBuffer.wrap(snapshot), 0);
+            assertThat(images[1].content).isEqualTo(snapshot);
         }
     }
 

@@ -178,17 +178,17 @@ class MemoryCaptureIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
                 MemoryTracker tracker = memory.track(SIZE)) {
             CollectingSink image = new CollectingSink(SIZE);
-            captureAndTrack(memory, tracker, image);
+            memory.captureAndTrack(tracker, image);
             memory.writePage(7);
             memory.writePage(4711);
             image.countAnew();
-            CaptureReport report = captureAndTrack(memory, tracker, image);
+            CaptureReport report = memory.captureAndTrack(tracker, image);
             assertThat(report.pagesCopied()).isEqualTo(2);
             assertThat(report.pagesArmedInPause()).isZero();
             assertThat(image.arrivals.get(7)).isOne();
             assertThat(image.arrivals.get(4711)).isOne();
             image.countAnew();
-            assertThat(captureAndTrack(memory, tracker, image).pagesCopied()).isZero();
+            assertThat(memory.captureAndTrack(tracker, image).pagesCopied()).isZero();
         }
     }
 
@@ -197,26 +197,14 @@ class MemoryCaptureIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
                 MemoryTracker tracker = memory.track(SIZE)) {
             CollectingSink image = new CollectingSink(SIZE);
-            captureAndTrack(memory, tracker, image);
+            memory.captureAndTrack(tracker, image);
             memory.mapping.discard(1 << 20, 1 << 20);
             memory.writePage(300);
             image.countAnew();
-            CaptureReport report = captureAndTrack(memory, tracker, image);
+            CaptureReport report = memory.captureAndTrack(tracker, image);
             assertThat(report.pagesCopied() + report.holePages()).isEqualTo(256);
             // What was given back stays so.
             assertThat(memory.file.nextHole(1 << 20)).isEqualTo(1 << 20);
-        }
-    }
-
-    private static CaptureReport captureAndTrack(
-            BusyMemory memory, MemoryTracker tracker, CollectingSink image) throws Exception {
-        try (MemoryCapture capture = tracker.captureAndTrack(image)) {
-            capture.armAhead();
-            byte[] snapshot = memory.armInPause(capture);
-            capture.start();
-            CaptureReport report = capture.awaitDrained();
-            assertThat(image.content).isEqualTo(snapshot);
-            return report;
         }
     }
 
@@ -228,6 +216,35 @@ class MemoryCaptureIT {
             assertThat(report.holePages()).isEqualTo((SIZE - (1 << 20)) / 4096);
             assertThat(report.pagesCopied()).isEqualTo((1 << 20) / 4096);
             assertThat(allocatedBlocks(memory)).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void roomIsExpectedForWhatIsToBeReadAndNoMore() throws Exception {
+        long filled = 1 << 20;
+        try (BusyMemory memory = new BusyMemory(SIZE, filled);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink image = new CollectingSink(SIZE);
+            try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+                capture.armAhead();
+                memory.writePage(7);
+                // Until now a hole.
+                memory.writePage(4711);
+                memory.armInPause(capture);
+                assertThat(tracker.state.bytesToRead())
+                        .isBetween(filled + Slot.PAGE_BYTES, 2 * filled);
+                capture.start();
+                capture.awaitDrained();
+            }
+            memory.writePage(8);
+            try (MemoryCapture capture = tracker.captureAndTrack(image)) {
+                capture.armAhead();
+                memory.writePage(300);
+                memory.armInPause(capture);
+                assertThat(tracker.state.bytesToRead()).isEqualTo(2 * Slot.PAGE_BYTES);
+                capture.start();
+                capture.awaitDrained();
+            }
         }
     }
 
