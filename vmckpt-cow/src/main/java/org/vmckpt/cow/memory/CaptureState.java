@@ -66,7 +66,9 @@ final class CaptureState {
     boolean lift(CaptureRegion region, int page, int count) {
         long size = region.bytesOf(count);
         int result = uffd.tryLift(region.addressOf(page), size);
-        if (result < 0 && result != -Errno.EAGAIN) {
+        // A message from before the release can be served after it, when there is nothing to lift.
+        boolean released = result == -Errno.ENOENT && !region.registered.get();
+        if (result < 0 && result != -Errno.EAGAIN && !released) {
             failCall("lifting protection", result);
             return false;
         }

@@ -391,6 +391,31 @@ class MemoryCaptureIT {
         }
     }
 
+    /** The message was read before the release, and is served after it. */
+    @Test
+    void lateMessageAfterTheReleaseFailsNothing() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CaptureRegion region = tracker.state.regions.getFirst();
+            tracker.release();
+            assertThat(tracker.state.lift(region, 7, 1)).isTrue();
+            tracker.check();
+        }
+    }
+
+    @Test
+    void memoryThatQemuTookAwayFailsTheCapture() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CaptureRegion region = tracker.state.regions.getFirst();
+            memory.uffd.tryUnregister(region.address, region.sizeBytes());
+            assertThat(tracker.state.lift(region, 7, 1)).isFalse();
+            assertThatThrownBy(tracker::check)
+                    .isInstanceOf(RefusedException.class)
+                    .hasMessageContaining("changed its memory map");
+        }
+    }
+
     @Test
     void tooSmallBudgetIsRefusedWithTheOption() throws Exception {
         try (BusyMemory memory = new BusyMemory(SIZE, 0)) {
