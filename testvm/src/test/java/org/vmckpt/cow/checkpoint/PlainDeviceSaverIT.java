@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -18,6 +20,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,6 +32,7 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
@@ -143,6 +148,58 @@ final class PlainDeviceSaverIT {
             assertThat(store.list()).hasSize(1);
         } finally {
             deleteStore();
+        }
+    }
+
+    @Test
+    void tooMuchVideoMemoryInUseIsRefusedBeforeTheGuestIsStopped() throws Exception {
+        try (TestGuest guest = start(GuestMemoryKind.MEMFD, "-device", "VGA,vgamem_mb=128");
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            if (!isPlain(guest)) {
+                return;
+            }
+            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            fillVideoMemory(guest, 46 * MIB);
+            CheckpointReport report =
+                    CheckpointService.checkpoint(request, ProgressListener.none());
+            assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
+            fillVideoMemory(guest, 70 * MIB);
+            requireRefusedUnstopped(request);
+            for (EngineName engine : EngineName.values()) {
+                requireRefusedUnstopped(request.withEngine(engine));
+            }
+            assertThat(store.list()).hasSize(1);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+        } finally {
+            deleteStore();
+        }
+    }
+
+    private static void requireRefusedUnstopped(CheckpointRequest request) {
+        List<String> moments = new ArrayList<>();
+        assertThatThrownBy(
+                        () -> ProbedCheckpoint.take(request, ProgressListener.none(), moments::add))
+                .isInstanceOf(UnsupportedException.class)
+                .hasMessageContainingAll("uses 70 MiB", "video card");
+        assertThat(moments).isEmpty();
+    }
+
+    /** As the guest's driver would; what it leaves are zeros. */
+    private static void fillVideoMemory(TestGuest guest, long bytes) throws Exception {
+        String blocks;
+        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+            blocks = session.qmp().humanMonitor("info ramblock");
+        }
+        Matcher line = Pattern.compile("vga\\.vram .* 0x([0-9a-f]+) *\\S*").matcher(blocks);
+        assertThat(line.find()).as(blocks).isTrue();
+        byte[] noise = new byte[(int) MIB];
+        Arrays.fill(noise, (byte) 1);
+        try (RandomAccessFile memory =
+                new RandomAccessFile("/proc/" + guest.pid() + "/mem", "rw")) {
+            memory.seek(Long.parseLong(line.group(1), 16));
+            for (long done = 0; done < bytes; done += MIB) {
+                memory.write(noise);
+            }
         }
     }
 

@@ -87,6 +87,11 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
     private static EngineVerdict assess(
             EngineName engine, long pid, QmpClient qmp, GuestStatus status) throws VmckptException {
         List<Obstacle> obstacles = new ArrayList<>(migrationBlockers(qmp));
+        tryOne(
+                obstacles,
+                Cause.MEMORY,
+                Cause.TEMPORARY,
+                () -> MemoryBackend.requireOthersFit(pid, qmp));
         switch (engine) {
             case UFFD -> tryUffd(obstacles, pid, qmp);
             case BACKGROUND -> tryBackground(obstacles, pid, qmp, status);

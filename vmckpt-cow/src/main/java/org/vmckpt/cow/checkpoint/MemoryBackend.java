@@ -6,6 +6,7 @@ import java.util.List;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.memory.AuxiliaryMemory;
 
 /** A piece of guest memory, as QEMU lists it; plain {@code -m} makes one too. */
 record MemoryBackend(String id, long sizeBytes, boolean shared) {
@@ -28,6 +29,17 @@ record MemoryBackend(String id, long sizeBytes, boolean shared) {
 
     static long totalBytes(List<MemoryBackend> backends) {
         return backends.stream().mapToLong(MemoryBackend::sizeBytes).sum();
+    }
+
+    /**
+     * Refuses a guest with more in its other RAM than can be kept.
+     *
+     * @see AuxiliaryMemory#requireFits
+     */
+    static void requireOthersFit(long pid, QmpClient qmp) throws VmckptException {
+        List<MemoryBackend> backends = list(qmp);
+        AuxiliaryMemory.requireFits(
+                pid, qmp, block -> backends.stream().anyMatch(backend -> backend.isBlock(block)));
     }
 
     /** Older machine types name a RAM block by the whole path of its backend. */

@@ -70,6 +70,7 @@ final class UffdEngine implements CaptureEngine {
     @Override
     public void prepare(MigrationSocket socket, Guard guard, MemoryParent parent)
             throws VmckptException {
+        MemoryBackend.requireOthersFit(guest.pid(), guest.qmp());
         DeviceSaver devices = own(deviceSaver(socket));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, parent, progress, cancellation));

@@ -1,5 +1,6 @@
 package org.vmckpt.cow.memory;
 
+import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +19,7 @@ import org.vmckpt.cow.linux.NativeBuffer;
  * console uses 2, and reading all of it would take longer than everything else in the pause.
  */
 public final class AuxiliaryCopy implements AutoCloseable {
-    private static final int PAGE_BYTES = 4096;
+    private static final ByteBuffer ZEROS = ByteBuffer.allocate(Slot.PAGE_BYTES);
 
     /** Of an entry of /proc/PID/pagemap: in memory, or swapped out. */
     private static final long PRESENT_OR_SWAPPED = 3L << 62;
@@ -56,7 +57,7 @@ public final class AuxiliaryCopy implements AutoCloseable {
             GuestFile memory = opened(opened, open(pid, "mem"));
             GuestFile pagemap = opened(opened, open(pid, "pagemap"));
             NativeBuffer copy = opened(opened, allocate(totalBytes));
-            long entryBytes = largestBytes / PAGE_BYTES * Long.BYTES;
+            long entryBytes = largestBytes / Slot.PAGE_BYTES * Long.BYTES;
             return new AuxiliaryCopy(
                     pid, blocks, memory, pagemap, copy, opened(opened, allocate(entryBytes)));
         } catch (ErrnoException e) {
@@ -81,7 +82,7 @@ public final class AuxiliaryCopy implements AutoCloseable {
     }
 
     private static NativeBuffer allocate(long sizeBytes) throws ErrnoException {
-        return NativeBuffer.allocate(Math.max(sizeBytes, PAGE_BYTES));
+        return NativeBuffer.allocate(Math.max(sizeBytes, Slot.PAGE_BYTES));
     }
 
     private static void closeQuietly(AutoCloseable resource) {
@@ -106,9 +107,9 @@ public final class AuxiliaryCopy implements AutoCloseable {
     }
 
     private void readPopulated(AuxiliaryBlock block, long target) throws RefusedException {
-        int pageCount = (int) (block.sizeBytes() / PAGE_BYTES);
+        int pageCount = (int) (block.sizeBytes() / Slot.PAGE_BYTES);
         int entryBytes = pageCount * Long.BYTES;
-        long from = block.hostAddress() / PAGE_BYTES * Long.BYTES;
+        long from = block.hostAddress() / Slot.PAGE_BYTES * Long.BYTES;
         requireAll(block, pagemap.pread(entries.address(), entryBytes, from), entryBytes);
         LongBuffer pages = entries.slice(0, entryBytes).asLongBuffer();
         int start = nextPopulated(pages, 0);
@@ -119,7 +120,11 @@ public final class AuxiliaryCopy implements AutoCloseable {
                 end = next + 1;
                 next = nextPopulated(pages, end);
             }
-            read(block, target, (long) start * PAGE_BYTES, (long) (end - start) * PAGE_BYTES);
+            read(
+                    block,
+                    target,
+                    (long) start * Slot.PAGE_BYTES,
+                    (long) (end - start) * Slot.PAGE_BYTES);
             start = next;
         }
     }
@@ -149,6 +154,19 @@ public final class AuxiliaryCopy implements AutoCloseable {
                                     expected,
                                     read < 0 ? "errno " + -read : Long.toString(read)));
         }
+    }
+
+    /** How much of what was read is in pages that are not zeros. */
+    long bytesInUse() {
+        long bytes = 0;
+        for (Content content : contents()) {
+            ByteBuffer data = content.content();
+            for (int at = 0; at < data.limit(); at += Slot.PAGE_BYTES) {
+                boolean zeros = data.slice(at, Slot.PAGE_BYTES).mismatch(ZEROS) < 0;
+                bytes += zeros ? 0 : Slot.PAGE_BYTES;
+            }
+        }
+        return bytes;
     }
 
     /** What was read, valid until {@link #close}. */

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
@@ -18,10 +19,11 @@ import org.vmckpt.cow.memory.RamBlockTable.Line;
  * private to QEMU, and read from its address space while the guest stands still.
  */
 public final class AuxiliaryMemory {
-    private static final int PAGE_BYTES = 4096;
-
     /** Video memory of common cards takes 16 MiB, of qxl 128 MiB. */
     private static final long LIMIT_BYTES = 256L << 20;
+
+    /** What a device stream has room for beside the devices. */
+    private static final long MOST_IN_USE_BYTES = 48L << 20;
 
     private final long pid;
     private final RamBlockTable table;
@@ -67,6 +69,42 @@ public final class AuxiliaryMemory {
         return new AuxiliaryMemory(pid, table, blocks);
     }
 
+    /**
+     * Looks at how much of it is not zeros. That is kept with the devices whatever the engine, so
+     * too much of it is found before the guest is stopped. The guest is not disturbed.
+     *
+     * @param isBackend whether a RAM block is one of the guest's memory backends
+     * @throws UnsupportedException when it is more than can be kept. A QEMU that tells no addresses
+     *     is not looked at; there the checkpoint fails after the pause
+     */
+    public static void requireFits(long pid, QmpClient qmp, Predicate<String> isBackend)
+            throws VmckptException {
+        if (!isTold(qmp)) {
+            return;
+        }
+        List<Line> lines =
+                RamBlockTable.read(qmp).lines().stream()
+                        .filter(line -> !isBackend.test(line.name()) && isPlain(line))
+                        .toList();
+        if (lines.stream().mapToLong(Line::usedBytes).sum() <= MOST_IN_USE_BYTES) {
+            return;
+        }
+        List<ProcessMapping> mappings = GuestMemory.mappings(pid);
+        long inUseBytes = 0;
+        for (Line line : lines) {
+            AuxiliaryBlock block = locate(line, mappings);
+            try (AuxiliaryCopy copy = AuxiliaryCopy.prepare(pid, List.of(block))) {
+                copy.read();
+                inUseBytes += copy.bytesInUse();
+            }
+        }
+        if (inUseBytes > MOST_IN_USE_BYTES) {
+            throw new UnsupportedException(
+                    "checkpoint: the guest uses %d MiB of RAM outside its memory backends, video memory above all, and no more than %d MiB can be kept beside its devices: give it a smaller screen or a video card with less memory"
+                            .formatted(inUseBytes >> 20, MOST_IN_USE_BYTES >> 20));
+        }
+    }
+
     private static void requireSame(RamRegion backend, Optional<Line> line)
             throws UnsupportedException {
         boolean same =
@@ -85,10 +123,7 @@ public final class AuxiliaryMemory {
 
     private static AuxiliaryBlock locate(Line line, List<ProcessMapping> mappings)
             throws UnsupportedException {
-        if (line.usedBytes() <= 0
-                || line.usedBytes() > LIMIT_BYTES
-                || line.usedBytes() % PAGE_BYTES != 0
-                || line.hostAddress() % PAGE_BYTES != 0) {
+        if (!isPlain(line)) {
             throw new UnsupportedException(
                     "checkpoint: the guest's RAM block %s at 0x%x has %d bytes, expected whole pages and at most %d bytes: use the pause engine"
                             .formatted(
@@ -105,6 +140,13 @@ public final class AuxiliaryMemory {
             address = mapping.end();
         }
         return new AuxiliaryBlock(line.name(), line.hostAddress(), line.usedBytes(), anonymous);
+    }
+
+    private static boolean isPlain(Line line) {
+        return line.usedBytes() > 0
+                && line.usedBytes() <= LIMIT_BYTES
+                && line.usedBytes() % Slot.PAGE_BYTES == 0
+                && line.hostAddress() % Slot.PAGE_BYTES == 0;
     }
 
     private static ProcessMapping readable(Line line, long address, List<ProcessMapping> mappings)
