@@ -1,0 +1,71 @@
+package org.vmckpt.cow.nbd;
+
+import java.nio.ByteBuffer;
+
+/**
+ * A request that its connection's reader has given away: with its data in a slot, executed by a
+ * thread of its export, answered by the connection's writer.
+ */
+final class DetachedRequest extends NbdRequest implements Runnable {
+    private final Connection connection;
+    private final Slots.Slot slot;
+    private NbdError result = NbdError.NONE;
+
+    DetachedRequest(Connection connection, Slots.Slot slot) {
+        this.connection = connection;
+        this.slot = slot;
+    }
+
+    /** Where a write's data is put before it is entered, and from where a read's is sent. */
+    ByteBuffer data() {
+        return slot.memory();
+    }
+
+    Slots.Slot slot() {
+        return slot;
+    }
+
+    NbdError result() {
+        return result;
+    }
+
+    void refuse(NbdError error) {
+        result = error;
+    }
+
+    @Override
+    public void run() {
+        ByteBuffer memory = slot.memory().clear();
+        if (isRead() || isWrite()) {
+            memory.limit((int) length());
+        }
+        long start = System.nanoTime();
+        result = execute(connection.volume(), memory);
+        if (mayRunInline()) {
+            connection.pace().took(System.nanoTime() - start, length());
+        }
+        if (isRead() || isWrite()) {
+            memory.rewind();
+        } else {
+            memory.flip();
+        }
+        if (connection.volume().ledger().end(this)) {
+            connection.writer().answer(this);
+        } else {
+            connection.free(slot);
+        }
+    }
+
+    @Override
+    protected void resume() {
+        connection.export().threads().execute(this);
+    }
+
+    @Override
+    protected void bounce() {
+        connection.writer().bounce(cookie(), type());
+        if (wasRefused()) {
+            connection.free(slot);
+        }
+    }
+}
