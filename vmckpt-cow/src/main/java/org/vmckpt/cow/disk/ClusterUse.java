@@ -33,7 +33,7 @@ final class ClusterUse {
 
     private void expect(boolean condition, String expected, long offset) throws CorruptException {
         if (!condition) {
-            throw Qcow2Header.corrupt(file, expected, "offset " + offset);
+            throw Qcow2VmState.corrupt(file, expected, "offset " + offset);
         }
     }
 }

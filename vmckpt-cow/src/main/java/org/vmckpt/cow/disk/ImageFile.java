@@ -2,33 +2,30 @@ package org.vmckpt.cow.disk;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.linux.ErrnoException;
-import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.block.PlainFile;
+import org.vmckpt.cow.block.StorageFile;
 
 /** An open image file of a fixed size. */
 final class ImageFile implements AutoCloseable {
     private final Path path;
-    private final GuestFile file;
+    private final PlainFile file;
     private final long sizeBytes;
 
-    private ImageFile(Path path, GuestFile file, long sizeBytes) {
+    private ImageFile(Path path, PlainFile file, long sizeBytes) {
         this.path = path;
         this.file = file;
         this.sizeBytes = sizeBytes;
     }
 
     static ImageFile open(Path path) throws VmckptException {
-        if (!Files.isRegularFile(path)) {
-            throw new NotFoundException("opening disk file " + path + ": there is no such file");
-        }
+        PlainFile file = PlainFile.openReadOnly(path);
         try {
-            return new ImageFile(path, GuestFile.openForReading(path), Files.size(path));
+            return new ImageFile(path, file, file.size());
         } catch (IOException e) {
+            file.close();
             throw new StorageException("opening disk file " + path + ": " + e, e);
         }
     }
@@ -41,12 +38,17 @@ final class ImageFile implements AutoCloseable {
         return sizeBytes;
     }
 
+    /** The file for a parser; it closes with this object alone. */
+    StorageFile storage() {
+        return file;
+    }
+
     /** Fills {@code target}; what lies past the end of the file is zeros, as it is for QEMU. */
     void read(long offset, ByteBuffer target) throws StorageException {
         int start = target.position();
         try {
-            file.pread(target, offset);
-        } catch (ErrnoException e) {
+            file.read(target, offset);
+        } catch (IOException e) {
             throw failure("reading", offset + target.position() - start, e);
         }
         putZeros(target, target.remaining());
@@ -55,9 +57,8 @@ final class ImageFile implements AutoCloseable {
     /** Where data starts at or after {@code offset}; the file's size if only holes follow. */
     long nextData(long offset) throws StorageException {
         try {
-            long data = file.nextData(offset);
-            return data < 0 ? sizeBytes : Math.min(data, sizeBytes);
-        } catch (ErrnoException e) {
+            return Math.min(file.nextData(offset), sizeBytes);
+        } catch (IOException e) {
             throw failure("looking for data in", offset, e);
         }
     }
@@ -65,9 +66,8 @@ final class ImageFile implements AutoCloseable {
     /** Where a hole starts at or after {@code offset}; the file's end counts as one. */
     long nextHole(long offset) throws StorageException {
         try {
-            long hole = file.nextHole(offset);
-            return hole < 0 ? sizeBytes : Math.min(hole, sizeBytes);
-        } catch (ErrnoException e) {
+            return Math.min(file.nextHole(offset), sizeBytes);
+        } catch (IOException e) {
             throw failure("looking for holes in", offset, e);
         }
     }
@@ -77,7 +77,7 @@ final class ImageFile implements AutoCloseable {
         file.close();
     }
 
-    private StorageException failure(String operation, long offset, ErrnoException e) {
+    private StorageException failure(String operation, long offset, IOException e) {
         return new StorageException(
                 operation + " disk file " + path + " at offset " + offset + ": " + e, e);
     }

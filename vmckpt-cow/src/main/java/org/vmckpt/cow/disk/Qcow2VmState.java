@@ -6,6 +6,7 @@ import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.qcow2.Qcow2Header;
 
 /**
  * The VM state in the one internal snapshot of a qcow2 file. QEMU puts it where the disk would go
@@ -54,7 +55,8 @@ final class Qcow2VmState {
      * @param limitBytes more than that is refused
      */
     static byte[] read(ImageFile file, int limitBytes) throws VmckptException {
-        return new Qcow2VmState(file, Qcow2Header.read(file)).read(limitBytes);
+        return new Qcow2VmState(file, Qcow2Header.read(file.storage(), file.path().toString()))
+                .read(limitBytes);
     }
 
     private byte[] read(int limitBytes) throws VmckptException {
@@ -182,7 +184,18 @@ final class Qcow2VmState {
 
     private void expect(boolean condition, String expected, Object found) throws CorruptException {
         if (!condition) {
-            throw Qcow2Header.corrupt(file, expected, found);
+            throw corrupt(file, expected, found);
         }
+    }
+
+    static CorruptException corrupt(ImageFile file, String expected, Object found) {
+        return new CorruptException(
+                "reading qcow2 file "
+                        + file.path()
+                        + ": expected "
+                        + expected
+                        + ", found "
+                        + found
+                        + "; run qemu-img check on it");
     }
 }

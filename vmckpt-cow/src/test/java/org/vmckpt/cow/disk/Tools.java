@@ -9,10 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Runs QEMU's own tools, which judge ours. */
-final class Tools {
+public final class Tools {
     private Tools() {}
 
-    static String run(String... command) {
+    public static String run(String... command) {
         try {
             Process process =
                     new ProcessBuilder(List.of(command)).redirectErrorStream(true).start();
@@ -28,7 +28,7 @@ final class Tools {
     }
 
     /** Makes an empty image; options as {@code -o} takes them, except for the size. */
-    static void createImage(Path file, String format, String size, String... options) {
+    public static void createImage(Path file, String format, String size, String... options) {
         List<String> command = create(format, options);
         command.add(file.toString());
         command.add(size);
@@ -36,7 +36,7 @@ final class Tools {
     }
 
     /** Makes an empty qcow2 image over a parent. */
-    static void createOver(Path file, Path parent, String parentFormat, String... options) {
+    public static void createOver(Path file, Path parent, String parentFormat, String... options) {
         List<String> command = create("qcow2", options);
         command.addAll(List.of("-b", parent.toString(), "-F", parentFormat, file.toString()));
         run(command.toArray(String[]::new));
@@ -52,7 +52,7 @@ final class Tools {
     }
 
     /** Runs qemu-io commands, for example {@code write -P 7 0 64k}, on an image. */
-    static void io(Path file, String format, String... commands) {
+    public static void io(Path file, String format, String... commands) {
         String[] line = new String[4 + 2 * commands.length];
         line[0] = "qemu-io";
         line[1] = "-f";
@@ -66,12 +66,12 @@ final class Tools {
         assertThat(output).doesNotContainIgnoringCase("failed", "error");
     }
 
-    static void assertSound(Path qcow2) {
+    public static void assertSound(Path qcow2) {
         assertThat(run("qemu-img", "check", "-f", "qcow2", qcow2.toString()))
                 .contains("No errors were found");
     }
 
-    static void assertEqual(Path a, String formatA, Path b, String formatB) {
+    public static void assertEqual(Path a, String formatA, Path b, String formatB) {
         assertThat(
                         run(
                                 "qemu-img",

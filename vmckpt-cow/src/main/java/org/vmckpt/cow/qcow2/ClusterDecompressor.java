@@ -1,4 +1,4 @@
-package org.vmckpt.cow.disk;
+package org.vmckpt.cow.qcow2;
 
 import com.github.luben.zstd.Zstd;
 import java.util.Optional;
@@ -7,7 +7,7 @@ import java.util.zip.Inflater;
 
 /** Unpacks the compressed clusters of one qcow2 file. */
 final class ClusterDecompressor {
-    private final Qcow2Header.Compression compression;
+    private final Compression compression;
     private final int clusterSizeBytes;
 
     ClusterDecompressor(Qcow2Header header) {

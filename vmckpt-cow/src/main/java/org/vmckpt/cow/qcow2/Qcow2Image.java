@@ -1,0 +1,260 @@
+package org.vmckpt.cow.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Objects;
+import java.util.Optional;
+import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.block.BlockDevice;
+import org.vmckpt.cow.block.BlockStatus;
+import org.vmckpt.cow.block.ExtentVisitor;
+import org.vmckpt.cow.block.StorageFile;
+
+/**
+ * A disk in a qcow2 file, on top of another disk or of nothing. An image that was opened for
+ * writing is the file's only user.
+ *
+ * <p>Requests run in parallel. An image found damaged while it is used fails the request with a
+ * {@link DamagedImageException}. Call it on platform threads: files block in the kernel.
+ */
+public final class Qcow2Image implements BlockDevice {
+    private static final int SECTOR_BYTES = 512;
+
+    private final StorageFile file;
+    private final String name;
+    private final Qcow2Header header;
+    private final L2Cache l2;
+    private final Backing backing;
+    private final ClusterReader reader;
+    private final Optional<ImageWriter> writer;
+    private volatile long size;
+
+    private Qcow2Image(
+            StorageFile file,
+            String name,
+            Qcow2Header header,
+            L2Cache l2,
+            Backing backing,
+            ClusterReader reader,
+            Optional<ImageWriter> writer) {
+        this.file = file;
+        this.name = name;
+        this.header = header;
+        this.l2 = l2;
+        this.backing = backing;
+        this.reader = reader;
+        this.writer = writer;
+        this.size = header.virtualSizeBytes();
+    }
+
+    /**
+     * Opens an image that nobody writes. Owns the file and the backing disk from then on; closes
+     * neither if it fails.
+     *
+     * @param name how errors call the file
+     * @param backing the disk that the header names; whether it is the right one is not checked
+     */
+    public static Qcow2Image openReadOnly(
+            StorageFile file, String name, Optional<BlockDevice> backing) throws VmckptException {
+        return open(file, name, backing, false);
+    }
+
+    /** As {@link #openReadOnly}, for writing too. Repairs an image that is marked dirty. */
+    public static Qcow2Image open(StorageFile file, String name, Optional<BlockDevice> backing)
+            throws VmckptException {
+        return open(file, name, backing, true);
+    }
+
+    private static Qcow2Image open(
+            StorageFile file, String name, Optional<BlockDevice> backing, boolean writable)
+            throws VmckptException {
+        Qcow2Header header = Qcow2Header.read(file, name);
+        if (writable) {
+            requireWritable(header, name);
+        }
+        try {
+            return open(file, header, name, new Backing(backing), writable);
+        } catch (IOException e) {
+            throw DamagedImageException.explain("opening qcow2 file", name, e);
+        }
+    }
+
+    private static Qcow2Image open(
+            StorageFile file, Qcow2Header header, String name, Backing backing, boolean writable)
+            throws IOException {
+        EntryChecks checks = new EntryChecks(header, name);
+        long[] l1 = checks.readL1(file, writable ? header.l1Capacity() : header.l1EntryCount());
+        Optional<HostClusters> clusters =
+                writable
+                        ? Optional.of(ImageScan.scan(file, header, name, checks, l1))
+                        : Optional.empty();
+        if (writable && header.autoclearFeatures() != 0) {
+            Qcow2Header.patch(file, Qcow2Header.AUTOCLEAR_AT, 0);
+            file.sync();
+        }
+        L2Cache l2 = new L2Cache(file, header, checks, l1);
+        CompressedClusters compressed = new CompressedClusters(file, header, name);
+        ClusterReader reader = new ClusterReader(file, header, l2, backing, compressed, name);
+        Optional<ImageWriter> writer =
+                clusters.map(it -> new ImageWriter(file, header, l2, it, reader, backing, name));
+        return new Qcow2Image(file, name, header, l2, backing, reader, writer);
+    }
+
+    private static void requireWritable(Qcow2Header header, String name)
+            throws UnsupportedException {
+        String obstacle = "";
+        if (header.snapshotCount() != 0) {
+            obstacle = "internal snapshots";
+        } else if (header.refcountOrder() != Qcow2Header.WRITTEN_REFCOUNT_ORDER) {
+            obstacle = "refcounts of " + (1 << header.refcountOrder()) + " bits instead of 16";
+        } else if (header.l1Capacity() > Qcow2Header.LARGEST_L1_ENTRIES) {
+            obstacle = "a first-level table of " + header.l1Capacity() + " entries";
+        }
+        if (!obstacle.isEmpty()) {
+            throw new UnsupportedException(
+                    "opening qcow2 file "
+                            + name
+                            + " for writing: it uses "
+                            + obstacle
+                            + ", which is not supported; convert the disk with qemu-img convert");
+        }
+    }
+
+    /** As the file was when it was opened. */
+    public Qcow2Header header() {
+        return header;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public void read(ByteBuffer into, long offset) throws IOException {
+        Objects.checkFromIndexSize(offset, into.remaining(), size);
+        ImageWriter changing = writer.orElse(null);
+        if (changing == null) {
+            reader.read(into, offset);
+            return;
+        }
+        int slot = changing.requests().enter();
+        try {
+            reader.read(into, offset);
+        } finally {
+            changing.requests().leave(slot);
+        }
+    }
+
+    @Override
+    public void write(ByteBuffer from, long offset) throws IOException {
+        Objects.checkFromIndexSize(offset, from.remaining(), size);
+        writer().write(from, offset, size);
+    }
+
+    @Override
+    public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
+        Objects.checkFromIndexSize(offset, length, size);
+        writer().writeZeroes(offset, length, mayUnmap, size);
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        Objects.checkFromIndexSize(offset, length, size);
+        writer().discard(offset, length, size);
+    }
+
+    @Override
+    public void flush() throws IOException {
+        if (writer.isPresent()) {
+            writer.get().flush();
+        }
+    }
+
+    /** Grows the disk; the new part is zeros, whatever the backing disk holds there. */
+    public synchronized void resize(long bytes) throws IOException {
+        if (bytes < size || bytes % SECTOR_BYTES != 0) {
+            throw new IllegalArgumentException("resize from " + size + " to " + bytes + " bytes");
+        }
+        writer().resize(size, bytes);
+        size = bytes;
+    }
+
+    /** What this file alone says about a byte; HOLE if it leaves it to the backing disk. */
+    public BlockStatus layerStatus(long offset) throws IOException {
+        long entry = l2.entry(offset >>> header.clusterBits());
+        if (entry == L2Entry.DAMAGED) {
+            throw EntryChecks.damaged(name, offset);
+        }
+        if (L2Entry.isUnallocated(entry)) {
+            return BlockStatus.HOLE;
+        }
+        return L2Entry.isZero(entry) ? BlockStatus.ZERO : BlockStatus.DATA;
+    }
+
+    /** How far the file says the same as about {@code offset}. */
+    public long layerExtentEnd(long offset, long limit) throws IOException {
+        BlockStatus status = layerStatus(offset);
+        long end = entryEnd(offset);
+        while (end < limit && layerStatus(end) == status) {
+            end = entryEnd(end);
+        }
+        return Math.min(end, limit);
+    }
+
+    private long entryEnd(long offset) {
+        boolean absent = l2.isAbsent(offset >>> header.clusterBits());
+        long span = absent ? header.l2SpanBytes() : header.clusterSizeBytes();
+        return (offset & -span) + span;
+    }
+
+    @Override
+    public void blockStatus(long offset, long length, ExtentVisitor visitor) throws IOException {
+        Objects.checkFromIndexSize(offset, length, size);
+        MergedExtents merged = new MergedExtents(visitor);
+        long end = offset + length;
+        for (long at = offset; at < end; ) {
+            BlockStatus status = layerStatus(at);
+            long next = layerExtentEnd(at, end);
+            if (status == BlockStatus.HOLE) {
+                backing.blockStatus(at, next - at, merged);
+            } else {
+                merged.extent(at, next - at, status);
+            }
+            at = next;
+        }
+        merged.finish();
+    }
+
+    /** The disk below. */
+    public Optional<BlockDevice> backing() {
+        return backing.device();
+    }
+
+    private ImageWriter writer() throws IOException {
+        return writer.orElseThrow(() -> new IOException("the qcow2 image is open for reading"));
+    }
+
+    /** Flushes, and closes the file and the backing disk. No request may be under way. */
+    @Override
+    public void close() throws IOException {
+        try {
+            if (writer.isPresent()) {
+                writer.get().finish();
+            }
+        } finally {
+            closeFiles();
+        }
+    }
+
+    private void closeFiles() throws IOException {
+        try {
+            file.close();
+        } finally {
+            if (backing.device().isPresent()) {
+                backing.device().get().close();
+            }
+        }
+    }
+}

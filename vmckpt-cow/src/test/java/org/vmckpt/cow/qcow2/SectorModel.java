@@ -1,0 +1,105 @@
+package org.vmckpt.cow.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What a disk should hold. Each sector is filled with one number, zero for zeros; it is known what
+ * it must read as now, and what it may read as after a crash.
+ */
+final class SectorModel {
+    static final int SECTOR_BYTES = 512;
+
+    private final int[] now;
+    private final List<Set<Integer>> afterCrash = new ArrayList<>();
+
+    SectorModel(int sectors) {
+        now = new int[sectors];
+        for (int i = 0; i < sectors; i++) {
+            afterCrash.add(new HashSet<>(Set.of(0)));
+        }
+    }
+
+    int sectors() {
+        return now.length;
+    }
+
+    void put(int first, int count, int value) {
+        for (int i = first; i < first + count; i++) {
+            now[i] = value;
+            afterCrash.get(i).add(value);
+        }
+    }
+
+    /** All that was done so far is durable. */
+    void flush() {
+        for (int i = 0; i < now.length; i++) {
+            afterCrash.set(i, new HashSet<>(Set.of(now[i])));
+        }
+    }
+
+    static ByteBuffer bytes(int count, int value) {
+        ByteBuffer bytes = ByteBuffer.allocateDirect(count * SECTOR_BYTES);
+        while (bytes.hasRemaining()) {
+            bytes.putInt(value);
+        }
+        return bytes.flip();
+    }
+
+    void assertReads(int first, ByteBuffer bytes) {
+        for (int i = first; bytes.hasRemaining(); i++) {
+            assertThat(valueOf(bytes)).as("sector %d", i).isEqualTo(now[i]);
+        }
+    }
+
+    /** After a discard: zeros or what it was. From now on it is what it reads as. */
+    void assertReadsZeroOrSame(int first, ByteBuffer bytes) {
+        for (int i = first; bytes.hasRemaining(); i++) {
+            int value = valueOf(bytes);
+            assertThat(value).as("sector %d", i).isIn(0, now[i]);
+            put(i, 1, value);
+        }
+    }
+
+    /** After a crash, or a new disk: from now on it is durably what it reads as. */
+    void assertReadsAfterCrash(ByteBuffer bytes) {
+        for (int i = 0; bytes.hasRemaining(); i++) {
+            int value = valueOf(bytes);
+            assertThat(value).as("sector %d", i).isIn(afterCrash.get(i));
+            now[i] = value;
+        }
+        flush();
+    }
+
+    private static int valueOf(ByteBuffer bytes) {
+        int value = bytes.getInt();
+        for (int i = 1; i < SECTOR_BYTES / Integer.BYTES; i++) {
+            int next = bytes.getInt();
+            if (next != value) {
+                return -1;
+            }
+        }
+        return value;
+    }
+
+    byte[] content() {
+        ByteBuffer content = ByteBuffer.allocate(now.length * SECTOR_BYTES);
+        for (int value : now) {
+            for (int i = 0; i < SECTOR_BYTES / Integer.BYTES; i++) {
+                content.putInt(value);
+            }
+        }
+        return content.array();
+    }
+
+    @Override
+    public String toString() {
+        return Arrays.toString(now);
+    }
+}
