@@ -41,8 +41,12 @@ public final class GuardMain {
     private static final long PATIENCE_NANOS = 60_000_000_000L;
     private static final long RETRY_NANOS = 2_000_000L;
 
+    private static final String ID = "vmckpt-guard-";
+
     private final Path socket;
     private final String undoLines;
+    // Over all connections: QEMU can give the answer that one of them missed to the next.
+    private int calls;
 
     private GuardMain(Path socket, String undoLines) {
         this.socket = socket;
@@ -88,7 +92,8 @@ public final class GuardMain {
         Path practice = folder.resolve("guard.sock");
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(practice));
-            Thread peer = Thread.ofPlatform().daemon().start(() -> answer(server));
+            int callCount = 2 + (int) undoLines.lines().count();
+            Thread peer = Thread.ofPlatform().daemon().start(() -> answer(server, callCount));
             new GuardMain(practice, undoLines).attempt(true);
             peer.join();
         } catch (InterruptedException e) {
@@ -98,11 +103,13 @@ public final class GuardMain {
         }
     }
 
-    private static void answer(ServerSocketChannel server) {
+    private static void answer(ServerSocketChannel server, int callCount) {
         try (SocketChannel peer = server.accept()) {
-            String greeting = "{\"QMP\": {}}\n";
-            String answers = "{\"return\": {}}\n".repeat(8);
-            peer.write(ByteBuffer.wrap((greeting + answers).getBytes(StandardCharsets.UTF_8)));
+            StringBuilder text = new StringBuilder("{\"QMP\": {}}\n");
+            for (int call = 1; call <= callCount; call++) {
+                text.append("{\"return\": {}, ").append(id(call)).append("}\n");
+            }
+            peer.write(ByteBuffer.wrap(text.toString().getBytes(StandardCharsets.UTF_8)));
             while (peer.read(ByteBuffer.allocate(1024)) >= 0) {
                 // Whatever it asks was answered beforehand.
             }
@@ -151,7 +158,7 @@ public final class GuardMain {
     }
 
     /** A migration that lost its reader ends by itself; until then QEMU refuses cont. */
-    private static boolean resume(SocketChannel channel, BufferedReader in) throws IOException {
+    private boolean resume(SocketChannel channel, BufferedReader in) throws IOException {
         long start = System.nanoTime();
         while (!call(channel, in, "{\"execute\": \"cont\"}")) {
             call(channel, in, "{\"execute\": \"migrate_cancel\"}");
@@ -163,21 +170,28 @@ public final class GuardMain {
         return true;
     }
 
-    private static boolean call(SocketChannel channel, BufferedReader in, String line)
-            throws IOException {
-        ByteBuffer bytes = ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8));
+    /**
+     * The first answer need not be ours: a client that was killed leaves its last command behind,
+     * and QEMU answers whoever is there when it is done.
+     */
+    private boolean call(SocketChannel channel, BufferedReader in, String line) throws IOException {
+        String id = id(++calls);
+        String text = "{" + id + ", " + line.substring(1) + "\n";
+        ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }
         for (@Nullable String answer = in.readLine(); answer != null; answer = in.readLine()) {
-            if (answer.startsWith("{\"return\"")) {
-                return true;
-            }
-            if (answer.startsWith("{\"error\"")) {
-                return false;
+            if (answer.contains(id)) {
+                return answer.contains("\"return\":");
             }
         }
         throw new IOException("QEMU closed the connection");
+    }
+
+    /** As QEMU repeats it. */
+    private static String id(int call) {
+        return "\"id\": \"" + ID + call + "\"";
     }
 
     private static void removeFolder(Path folder) throws IOException {

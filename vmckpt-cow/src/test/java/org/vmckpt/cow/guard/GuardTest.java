@@ -1,0 +1,97 @@
+package org.vmckpt.cow.guard;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.Json;
+
+/** The guard against a peer that answers as we choose; KilledCheckpointIT has QEMU for it. */
+@Timeout(60)
+class GuardTest {
+    private static final String UNDO =
+            "{\"execute\":\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":1}}";
+
+    @TempDir Path folder = Path.of("");
+
+    @Test
+    void answersToTheCommandsOfAKilledClientAreNotTakenForItsOwn() throws Exception {
+        Path socket = folder.resolve("qmp.sock");
+        Path scratch = Files.createDirectory(folder.resolve("scratch"));
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            try (Guard guard = Guard.start(socket, UNDO, scratch, Optional.empty())) {
+                guard.awaitReady();
+                guard.pausing();
+            }
+            // We are gone with the guest paused.
+            assertThat(requests(server))
+                    .containsExactly(
+                            "qmp_capabilities",
+                            "cont",
+                            "migrate_cancel",
+                            "cont",
+                            "migrate-set-parameters");
+            assertThat(requests(server))
+                    .as("once more, when all has ended")
+                    .containsExactly("qmp_capabilities", "migrate-set-parameters");
+            await().until(() -> Files.notExists(scratch));
+        }
+    }
+
+    /** What one connection asks for; its first cont is refused. */
+    private static List<String> requests(ServerSocketChannel server) throws IOException {
+        List<String> requests = new ArrayList<>();
+        try (SocketChannel peer = server.accept()) {
+            say(peer, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
+            say(peer, "{\"return\": {}, \"id\": 41}");
+            say(peer, "{\"return\": {}}");
+            BufferedReader in =
+                    new BufferedReader(
+                            new InputStreamReader(
+                                    Channels.newInputStream(peer), StandardCharsets.UTF_8));
+            for (String line = in.readLine(); line != null; line = in.readLine()) {
+                JsonNode request = Json.MAPPER.readTree(line);
+                boolean refused =
+                        request.path("execute").asText().equals("cont")
+                                && !requests.contains("cont");
+                requests.add(request.path("execute").asText());
+                say(peer, "{\"event\": \"RESUME\", \"data\": {}}");
+                say(peer, answer(request, refused));
+            }
+        }
+        return requests;
+    }
+
+    /** In QEMU's order and with its spaces. */
+    private static String answer(JsonNode request, boolean refused) {
+        ObjectNode error = Json.MAPPER.createObjectNode().put("class", "GenericError");
+        error.put("desc", "it will \"return\": later");
+        return refused
+                ? "{\"id\": " + request.path("id") + ", \"error\": " + error + "}"
+                : "{\"return\": {}, \"id\": " + request.path("id") + "}";
+    }
+
+    private static void say(SocketChannel peer, String line) throws IOException {
+        peer.write(ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8)));
+    }
+}
