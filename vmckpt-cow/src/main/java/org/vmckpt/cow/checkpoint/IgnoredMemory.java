@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.UnsupportedException;
@@ -42,37 +43,38 @@ final class IgnoredMemory {
         if (!ignoresOnlyFiles(version.major(), version.minor())) {
             return true;
         }
-        int sent = 0;
-        for (RamRegion region : regions) {
-            if (!backendType(qmp, region.id()).equals(FILE_BACKEND)) {
-                sent++;
-            }
-        }
-        // Of memory that it leaves out QEMU checks the address, which we cannot put in for it.
-        if (sent > 0 && (sent < regions.size() || !PlainDeviceSaver.isOffered(qmp))) {
-            throw unsupported(qmp, regions);
-        }
-        return sent == 0;
-    }
-
-    private static UnsupportedException unsupported(QmpClient qmp, List<RamRegion> regions)
-            throws VmckptException {
+        List<Sent> sent = new ArrayList<>();
         for (RamRegion region : regions) {
             String type = backendType(qmp, region.id());
             if (!type.equals(FILE_BACKEND)) {
-                return new UnsupportedException(
-                        "checkpoint: the guest's memory %s is a %s, and QEMU %s can leave only a %s out of its device state: start the guest with -object %s,id=%s,size=%d,share=on,mem-path=FILE, with FILE on tmpfs, for example below /dev/shm"
-                                .formatted(
-                                        region.id(),
-                                        type,
-                                        qmp.version().number(),
-                                        FILE_BACKEND,
-                                        FILE_BACKEND,
-                                        region.id(),
-                                        region.sizeBytes()));
+                sent.add(new Sent(region, type));
             }
         }
-        throw new IllegalStateException("all of it is " + FILE_BACKEND);
+        if (sent.isEmpty()) {
+            return true;
+        }
+        // Of memory that it leaves out QEMU checks the address, which we cannot put in for it.
+        if (sent.size() < regions.size() || !PlainDeviceSaver.isOffered(qmp)) {
+            throw unsupported(sent.getFirst(), version);
+        }
+        return false;
+    }
+
+    /** Memory that QEMU does not leave out. */
+    private record Sent(RamRegion region, String backendType) {}
+
+    private static UnsupportedException unsupported(Sent sent, QemuVersion version) {
+        RamRegion region = sent.region();
+        return new UnsupportedException(
+                "checkpoint: the guest's memory %s is a %s, and QEMU %s can leave only a %s out of its device state: start the guest with -object %s,id=%s,size=%d,share=on,mem-path=FILE, with FILE on tmpfs, for example below /dev/shm"
+                        .formatted(
+                                region.id(),
+                                sent.backendType(),
+                                version.number(),
+                                FILE_BACKEND,
+                                FILE_BACKEND,
+                                region.id(),
+                                region.sizeBytes()));
     }
 
     static boolean ignoresOnlyFiles(int major, int minor) {

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -19,8 +18,10 @@ import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.qmp.StagedCommand;
 import org.vmckpt.core.stream.DeviceStreamBuilder;
 import org.vmckpt.cow.definition.GuestDefinitionReader;
+import org.vmckpt.cow.disk.StateFile;
 import org.vmckpt.cow.memory.AuxiliaryCopy;
 import org.vmckpt.cow.memory.AuxiliaryMemory;
+import org.vmckpt.cow.memory.DiscardingDevices;
 import org.vmckpt.cow.memory.RamRegion;
 
 /**
@@ -36,9 +37,6 @@ final class PlainDeviceSaver implements DeviceSaver {
     private static final String COMMAND = "xen-save-devices-state";
     private static final Duration SAVE_LIMIT = Duration.ofSeconds(20);
     private static final long LARGEST_FILE_BYTES = 64L << 20;
-
-    /** Its bitmap belongs before memory in the stream, and QEMU writes it among the devices. */
-    private static final String UNSUPPORTED_DEVICE = "virtio-mem";
 
     private final QmpClient qmp;
     private final Path file;
@@ -77,14 +75,12 @@ final class PlainDeviceSaver implements DeviceSaver {
             throws VmckptException {
         // Every other command that saves devices would look at this itself.
         requireNotBlocked(qmp);
-        for (JsonNode device : qmp.execute("query-memory-devices")) {
-            if (device.path("type").asText().equals(UNSUPPORTED_DEVICE)) {
-                throw new UnsupportedException(
-                        "checkpoint: the guest has a "
-                                + UNSUPPORTED_DEVICE
-                                + " device and memory without a file name: unplug the device, or"
-                                + " give memory a file with memory-backend-file on tmpfs");
-            }
+        // Its bitmap belongs before memory in the stream, and QEMU writes it among the devices.
+        if (!new DiscardingDevices(qmp).virtioMem().isEmpty()) {
+            throw new UnsupportedException(
+                    "checkpoint: the guest has a virtio-mem device and memory without a file name:"
+                            + " unplug the device, or give memory a file with memory-backend-file"
+                            + " on tmpfs");
         }
         return AuxiliaryMemory.inspect(pid, qmp, captured);
     }
@@ -108,27 +104,13 @@ final class PlainDeviceSaver implements DeviceSaver {
         QmpClient qmp = guest.qmp();
         AuxiliaryMemory memory = inspect(guest.pid(), qmp, captured);
         String machine = GuestDefinitionReader.machineType(qmp);
-        Path file = createFile(folder);
+        // QEMU would create it too, but for its group to read.
+        Path file = StateFile.create(folder, "devices.bin");
         try {
             return new PlainDeviceSaver(qmp, file, machine, memory, memory.prepareCopy());
         } catch (VmckptException e) {
-            delete(file);
+            StateFile.delete(file);
             throw e;
-        }
-    }
-
-    /** QEMU would create it too, but for its group to read. */
-    private static Path createFile(Path folder) throws StorageException {
-        Path file = folder.resolve("devices.bin");
-        try {
-            Files.createFile(
-                    file,
-                    PosixFilePermissions.asFileAttribute(
-                            PosixFilePermissions.fromString("rw-------")));
-            Files.setOwner(file, Files.getOwner(folder));
-            return file;
-        } catch (IOException e) {
-            throw new StorageException("creating " + file + " for the device state: " + e, e);
         }
     }
 
@@ -190,14 +172,6 @@ final class PlainDeviceSaver implements DeviceSaver {
     @Override
     public void close() throws VmckptException {
         copy.close();
-        delete(file);
-    }
-
-    private static void delete(Path file) throws StorageException {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            throw new StorageException("deleting " + file + ": " + e + "; delete it by hand", e);
-        }
+        StateFile.delete(file);
     }
 }

@@ -44,8 +44,7 @@ record TrackedMemory(
     /** Looks at the guest's memory, and refuses what cannot be captured. */
     static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
         List<RamRegion> regions = GuestMemory.inspect(pid, qmp);
-        IgnoredMemory.require(pid, qmp, regions);
-        HugePageDiscards.refuse(qmp, regions);
+        EngineTrial.requireFit(pid, qmp, regions);
         return regions;
     }
 

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -40,11 +39,11 @@ public final class StateImage implements AutoCloseable {
     private @Nullable StagedCommand command;
     private boolean started;
 
-    private StateImage(QmpClient qmp, Path folder) {
+    private StateImage(QmpClient qmp, Path path) {
         this.qmp = qmp;
         this.node = OverlayName.newStateNode();
         this.job = BlockJobs.ID_PREFIX + "save-" + node;
-        this.path = folder.resolve("devices.qcow2");
+        this.path = path;
         this.ended = qmp.waitFor("end of QEMU job " + job, this::isEnd);
     }
 
@@ -54,9 +53,9 @@ public final class StateImage implements AutoCloseable {
      * @param folder of temporary files in memory; QEMU's user can reach what is in it
      */
     public static StateImage attach(QmpClient qmp, Path folder) throws VmckptException {
-        StateImage image = new StateImage(qmp, folder);
+        StateImage image = new StateImage(qmp, StateFile.create(folder, "devices.qcow2"));
         try {
-            image.createFile(folder);
+            image.format();
             image.addToQemu();
             return image;
         } catch (VmckptException e) {
@@ -69,16 +68,11 @@ public final class StateImage implements AutoCloseable {
         }
     }
 
-    private void createFile(Path folder) throws StorageException {
+    private void format() throws StorageException {
         try {
-            Files.createFile(
-                    path,
-                    PosixFilePermissions.asFileAttribute(
-                            PosixFilePermissions.fromString("rw-------")));
             Files.write(path, StateImageFormat.blank());
-            Files.setOwner(path, Files.getOwner(folder));
         } catch (IOException e) {
-            throw new StorageException("creating " + path + " for the device state: " + e, e);
+            throw new StorageException("writing " + path + " for the device state: " + e, e);
         }
     }
 
@@ -184,15 +178,7 @@ public final class StateImage implements AutoCloseable {
             BlockNodes.remove(qmp, node);
             BlockNodes.remove(qmp, OverlayName.fileNodeOf(node));
         } finally {
-            deleteFile();
-        }
-    }
-
-    private void deleteFile() throws StorageException {
-        try {
-            Files.deleteIfExists(path);
-        } catch (IOException e) {
-            throw new StorageException("deleting " + path + ": " + e + "; delete it by hand", e);
+            StateFile.delete(path);
         }
     }
 }
