@@ -34,6 +34,10 @@ final class QemuArguments {
         return folder.resolve("qmp.sock");
     }
 
+    static Path secondQmpSocket(Path folder) {
+        return folder.resolve("second.sock");
+    }
+
     static Path consoleLog(Path folder) {
         return folder.resolve("console.log");
     }
@@ -94,7 +98,12 @@ final class QemuArguments {
     }
 
     List<String> monitor() {
-        return List.of("-qmp", "unix:%s,server=on,wait=off".formatted(qmpSocket(folder)));
+        List<String> first = monitor(qmpSocket(folder));
+        return wanted.secondMonitor ? concat(first, monitor(secondQmpSocket(folder))) : first;
+    }
+
+    private static List<String> monitor(Path socket) {
+        return List.of("-qmp", "unix:%s,server=on,wait=off".formatted(socket));
     }
 
     List<String> memory() {

@@ -107,6 +107,11 @@ public final class TestGuest implements AutoCloseable {
         return QemuArguments.qmpSocket(folder);
     }
 
+    /** Only for a guest that was built with {@link TestGuestBuilder#secondMonitor}. */
+    public Path secondQmpSocket() {
+        return QemuArguments.secondQmpSocket(folder);
+    }
+
     public Path consoleLog() {
         return QemuArguments.consoleLog(folder);
     }

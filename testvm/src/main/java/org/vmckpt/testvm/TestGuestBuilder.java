@@ -24,6 +24,7 @@ public final class TestGuestBuilder {
     final List<String> extraArguments = new ArrayList<>();
     private final Map<String, String> environment = new LinkedHashMap<>();
     @Nullable Path memoryFolder;
+    boolean secondMonitor;
     private @Nullable Path directory;
     private @Nullable String slowDisk;
 
@@ -97,6 +98,12 @@ public final class TestGuestBuilder {
 
     public TestGuestBuilder extraArguments(List<String> arguments) {
         extraArguments.addAll(arguments);
+        return this;
+    }
+
+    /** Gives it {@link TestGuest#secondQmpSocket}, for while a checkpoint keeps the first. */
+    public TestGuestBuilder secondMonitor() {
+        this.secondMonitor = true;
         return this;
     }
 

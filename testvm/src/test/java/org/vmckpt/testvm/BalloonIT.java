@@ -6,25 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
-import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.vmckpt.core.Json;
 import org.vmckpt.core.MemoryDiscardedException;
 import org.vmckpt.core.ProgressListener;
-import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.Cancellation;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
-import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 import org.vmckpt.cow.memory.MemoryTracker;
-import org.vmckpt.cow.memory.RamRegion;
 
 /** A guest that gives memory back to its host, in the copy window and between checkpoints. */
 final class BalloonIT {
@@ -34,7 +27,6 @@ final class BalloonIT {
     private static final Workload LOAD =
             Workload.flatOut(16 * MIB).stall(4 * MIB, Rate.IDLE).disk(Rate.perSecond(200));
     private static final Duration SOON = Duration.ofSeconds(60);
-    private static final long POLL_NANOS = 20_000_000;
 
     /**
      * Each piece of memory takes the store so long that the window outlasts the balloon's start.
@@ -45,57 +37,24 @@ final class BalloonIT {
 
     @TempDir Path folder;
 
-    private TestGuest start(Workload workload) throws Exception {
+    private TestGuest start() throws Exception {
         TestGuest guest =
                 TestGuest.builder()
                         .memory(MEMORY_BYTES)
-                        .vcpus(2)
                         .disk(TestDisk.qcow2(24 * MIB))
-                        .directory(Files.createDirectories(folder.resolve("guest")))
-                        .extraArguments(
-                                List.of(
-                                        "-device",
-                                        "virtio-balloon-pci,id=balloon",
-                                        "-qmp",
-                                        "unix:" + second() + ",server=on,wait=off"))
-                        .workload(workload)
+                        .directory(folder.resolve("guest"))
+                        .secondMonitor()
+                        .extraArguments(Balloon.DEVICE)
+                        .workload(LOAD)
                         .start();
         guest.awaitBoot();
         guest.console().awaitTick(4, SOON);
         return guest;
     }
 
-    /** The checkpoint holds the first socket; the balloon is moved through this one. */
-    private Path second() {
-        return folder.resolve("guest/second.sock");
-    }
-
-    private static void setMemory(QmpClient qmp, long bytes) {
-        try {
-            qmp.execute("balloon", Json.MAPPER.createObjectNode().put("value", bytes));
-        } catch (VmckptException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private static void awaitMemory(QmpClient qmp, long bytes) throws VmckptException {
-        long deadline = System.nanoTime() + SOON.toNanos();
-        while (qmp.execute("query-balloon").path("actual").asLong() != bytes) {
-            assertThat(System.nanoTime()).as("the balloon moves").isLessThan(deadline);
-            LockSupport.parkNanos(POLL_NANOS);
-        }
-    }
-
     private static CheckpointRequest request(TestGuest guest, Store store) {
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
-        return new CheckpointRequest(
-                usual.qmpSocket(),
-                store,
-                usual.name(),
-                OptionalLong.of(MemoryTracker.MIN_BUDGET_BYTES),
-                usual.drainTimeout(),
-                usual.engine(),
-                usual.full());
+        return CheckpointRequest.of(guest.qmpSocket(), store)
+                .withCowBudget(MemoryTracker.MIN_BUDGET_BYTES);
     }
 
     private static ProgressListener slowStore() {
@@ -108,9 +67,10 @@ final class BalloonIT {
 
     @Test
     void checkpointsInWhoseWindowTheBalloonFillsRestoreAndRun() throws Exception {
-        try (TestGuest guest = start(LOAD);
+        try (TestGuest guest = start();
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON)) {
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
+            Balloon balloon = new Balloon(qmp);
             for (int round = 0; round < ROUNDS; round++) {
                 AtomicInteger pauses = new AtomicInteger();
                 CheckpointReport report =
@@ -119,7 +79,7 @@ final class BalloonIT {
                                 slowStore(),
                                 moment -> {
                                     if (moment.equals("STOPPED") && pauses.getAndIncrement() == 0) {
-                                        setMemory(qmp, SMALL_BYTES);
+                                        balloon.leave(SMALL_BYTES);
                                     }
                                 });
                 assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
@@ -127,9 +87,8 @@ final class BalloonIT {
                 assertThat(store.list()).hasSize(round + 1);
                 RestoredGuest.requireRestores(
                         store, report.manifest(), guest, folder.resolve("restored-" + round));
-                awaitMemory(qmp, SMALL_BYTES);
-                setMemory(qmp, MEMORY_BYTES);
-                awaitMemory(qmp, MEMORY_BYTES);
+                balloon.await(SMALL_BYTES);
+                balloon.leaveAndAwait(MEMORY_BYTES);
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
             assertThat(overlays(guest)).isEqualTo(1);
@@ -144,9 +103,10 @@ final class BalloonIT {
 
     @Test
     void guestThatNeverStopsGivingMemoryBackIsRefusedAndRunsOn() throws Exception {
-        try (TestGuest guest = start(LOAD);
+        try (TestGuest guest = start();
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON)) {
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
+            Balloon balloon = new Balloon(qmp);
             AtomicInteger pauses = new AtomicInteger();
             assertThatThrownBy(() ->
                             ProbedCheckpoint.take(
@@ -155,7 +115,7 @@ final class BalloonIT {
                                     moment -> {
                                         if (moment.equals("STOPPED")) {
                                             int pause = pauses.incrementAndGet();
-                                            setMemory(qmp, MEMORY_BYTES - pause * (12 * MIB));
+                                            balloon.leave(MEMORY_BYTES - pause * (12 * MIB));
                                         }
                                     }))
                     .isInstanceOf(MemoryDiscardedException.class)
@@ -163,51 +123,32 @@ final class BalloonIT {
             assertThat(pauses.get()).as("attempts").isEqualTo(5);
             assertThat(store.list()).isEmpty();
             assertThat(overlays(guest)).isZero();
-            setMemory(qmp, MEMORY_BYTES);
-            awaitMemory(qmp, MEMORY_BYTES);
+            balloon.leaveAndAwait(MEMORY_BYTES);
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }
 
     @Test
     void epochsBetweenWhichTheBalloonMovesAreTheMemoryByteForByte() throws Exception {
-        try (TestGuest guest = start(LOAD);
+        try (TestGuest guest = start();
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON);
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                Epochs epochs = Epochs.of(guest, store)) {
+            Balloon balloon = new Balloon(qmp);
             for (int round = 1; round < ROUNDS; round++) {
-                take(series);
-                setMemory(qmp, SMALL_BYTES);
-                awaitMemory(qmp, SMALL_BYTES);
-                requireLiveMemory(series, store, guest, qmp);
-                setMemory(qmp, MEMORY_BYTES);
-                awaitMemory(qmp, MEMORY_BYTES);
-                requireLiveMemory(series, store, guest, qmp);
+                epochs.take();
+                balloon.leaveAndAwait(SMALL_BYTES);
+                epochs.requireLiveMemory(qmp);
+                balloon.leaveAndAwait(MEMORY_BYTES);
+                epochs.requireLiveMemory(qmp);
                 // Again, but now it still fills when the next epoch ends.
-                setMemory(qmp, SMALL_BYTES);
-                take(series);
-                requireLiveMemory(series, store, guest, qmp);
-                awaitMemory(qmp, SMALL_BYTES);
-                setMemory(qmp, MEMORY_BYTES);
-                awaitMemory(qmp, MEMORY_BYTES);
+                balloon.leave(SMALL_BYTES);
+                epochs.take();
+                epochs.requireLiveMemory(qmp);
+                balloon.await(SMALL_BYTES);
+                balloon.leaveAndAwait(MEMORY_BYTES);
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
-    }
-
-    private static CheckpointReport take(CheckpointSeries series) throws Exception {
-        return series.take(ProgressListener.none(), new Cancellation());
-    }
-
-    /** An epoch that ends in a stopped guest holds what its memory holds. */
-    private static void requireLiveMemory(
-            CheckpointSeries series, Store store, TestGuest guest, QmpClient qmp) throws Exception {
-        qmp.execute("stop");
-        RamRegion region = StoredMemory.region(guest, qmp);
-        StoredMemory.requireEqual(store, take(series).manifest(), region);
-        qmp.execute("cont");
-        guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
     }
 }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,16 +34,11 @@ final class EnginesIT {
 
     @TempDir Path folder;
 
-    private Store store;
+    @AutoClose private Store store;
 
     @BeforeEach
     void openStore() throws Exception {
         store = Store.openOrCreate(folder.resolve("store"));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     private static TestGuestBuilder guestOn(GuestMemoryKind memory) {

@@ -8,12 +8,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.MemoryBlock;
 import org.vmckpt.core.ProgressListener;
@@ -23,15 +21,14 @@ import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.SegmentReader;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.core.store.UnitState;
-import org.vmckpt.cow.checkpoint.Cancellation;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
-import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.HugePagePool;
+import org.vmckpt.cow.memory.HugePages;
 import org.vmckpt.cow.memory.MemoryTracker;
 import org.vmckpt.cow.memory.RamRegion;
 import org.vmckpt.cow.restore.RestoreRequest;
@@ -58,18 +55,9 @@ final class HugePagesIT {
                 .memory(MEMORY_BYTES)
                 .disk(TestDisk.qcow2(8 * MIB))
                 .directory(folder.resolve("guest"))
-                .extraArguments(
-                        List.of(
-                                "-device",
-                                "virtio-balloon-pci,id=balloon",
-                                "-qmp",
-                                "unix:" + second() + ",server=on,wait=off"))
+                .secondMonitor()
+                .extraArguments(Balloon.DEVICE)
                 .workload(Workload.flatOut(16 * MIB));
-    }
-
-    /** A series keeps the first socket; the test needs one of its own. */
-    private Path second() {
-        return folder.resolve("guest/second.sock");
     }
 
     /** QEMU 8.1 and later leave only files out of the device state: the other test is theirs. */
@@ -89,19 +77,19 @@ final class HugePagesIT {
     @Test
     void guestInAFileOnHugetlbfsComesBackLikewise() throws Exception {
         try (HugePages _ = HugePages.reserve(GUEST_PAGES + SPARE_PAGES);
-                HugePages.Mount mount = HugePages.Mount.at(folder.resolve("huge"));
+                HugePages.Mount mount = new HugePages.Mount(folder.resolve("huge"));
                 TestGuest guest =
                         guest().memoryKind(GuestMemoryKind.FILE)
-                                .memoryFolder(mount.folder())
+                                .memoryFolder(mount.folder)
                                 .start()) {
-            Path file = mount.folder().resolve("memory");
+            Path file = mount.folder.resolve("memory");
             takeAndRestore(
                     guest,
                     Map.of(
                             guest.folder(),
                             folder.resolve("restored"),
                             file,
-                            mount.folder().resolve("restored")));
+                            mount.folder.resolve("restored")));
         }
     }
 
@@ -109,21 +97,15 @@ final class HugePagesIT {
         ConsoleLine.Boot boot = guest.awaitBoot();
         guest.console().awaitTick(4, SOON);
         try (Store store = Store.openOrCreate(folder.resolve("store"));
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
-            take(series);
-            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
-            Manifest second = take(series).manifest();
+                Epochs epochs = Epochs.of(guest, store)) {
+            epochs.take();
+            epochs.awaitTwoTicks();
+            Manifest second = epochs.take().manifest();
             requireOnlyWhatDiffers(store, second);
-            requireEqualMemory(guest, store, series);
+            requireEqualMemory(guest, epochs);
             restoreAndRun(store, second, maps, boot);
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
-    }
-
-    private static CheckpointReport take(CheckpointSeries series) throws VmckptException {
-        return series.take(ProgressListener.none(), new Cancellation());
     }
 
     /** Whole huge pages are read, but only their changed parts are stored. */
@@ -144,14 +126,13 @@ final class HugePagesIT {
         System.out.printf("%d units stored, %s%n", stored, second.statistics());
     }
 
-    private void requireEqualMemory(TestGuest guest, Store store, CheckpointSeries series)
-            throws Exception {
-        try (QmpClient qmp = QmpClient.connect(second(), SOON)) {
+    private void requireEqualMemory(TestGuest guest, Epochs epochs) throws Exception {
+        try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
             qmp.execute("stop");
             RamRegion region = StoredMemory.region(guest, qmp);
             assertThat(region.isHuge()).isTrue();
-            StoredMemory.requireEqual(store, take(series).manifest(), region);
-            assertThat(take(series).manifest().statistics().get("pagesWanted")).isZero();
+            StoredMemory.requireEqual(epochs.store(), epochs.take().manifest(), region);
+            assertThat(epochs.take().manifest().statistics().get("pagesWanted")).isZero();
             qmp.execute("cont");
         }
     }
@@ -208,7 +189,7 @@ final class HugePagesIT {
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
             guest.console().awaitTick(4, SOON);
-            try (QmpClient qmp = QmpClient.connect(second(), SOON)) {
+            try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
                 AtomicInteger pauses = new AtomicInteger();
                 CheckpointReport report =
                         ProbedCheckpoint.take(
@@ -216,7 +197,7 @@ final class HugePagesIT {
                                 HugePagesIT::storeSlowly,
                                 moment -> {
                                     if (moment.equals("STOPPED") && pauses.getAndIncrement() == 0) {
-                                        setMemory(qmp, SMALL_BYTES);
+                                        new Balloon(qmp).leave(SMALL_BYTES);
                                     }
                                 });
                 assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
@@ -236,18 +217,15 @@ final class HugePagesIT {
                                 .workload(Workload.idle(16 * MIB))
                                 .start();
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON);
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                Epochs epochs = Epochs.of(guest, store)) {
             guest.awaitBoot();
             guest.console().awaitTick(4, SOON);
-            take(series);
+            epochs.take();
             RamRegion region = StoredMemory.region(guest, qmp);
-            setMemory(qmp, SMALL_BYTES);
-            awaitMemory(qmp, SMALL_BYTES);
+            new Balloon(qmp).leaveAndAwait(SMALL_BYTES);
             qmp.execute("stop");
-            CheckpointReport second = take(series);
+            CheckpointReport second = epochs.take();
             StoredMemory.requireEqual(store, second.manifest(), region);
             assertThat(second.warnings())
                     .as("known beforehand, not by an attempt in vain")
@@ -258,39 +236,16 @@ final class HugePagesIT {
         }
     }
 
-    private static void awaitMemory(QmpClient qmp, long bytes) throws VmckptException {
-        long deadline = System.nanoTime() + SOON.toNanos();
-        while (qmp.execute("query-balloon").path("actual").asLong() != bytes) {
-            assertThat(System.nanoTime()).as("the balloon moves").isLessThan(deadline);
-            LockSupport.parkNanos(20_000_000);
-        }
-    }
-
     private static CheckpointRequest smallBudget(TestGuest guest, Store store, QmpClient qmp)
             throws VmckptException {
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
         List<RamRegion> regions = GuestMemory.inspect(guest.pid(), qmp);
-        return new CheckpointRequest(
-                usual.qmpSocket(),
-                store,
-                usual.name(),
-                OptionalLong.of(MemoryTracker.minBudgetBytes(regions)),
-                usual.drainTimeout(),
-                usual.engine(),
-                usual.full());
+        return CheckpointRequest.of(guest.qmpSocket(), store)
+                .withCowBudget(MemoryTracker.minBudgetBytes(regions));
     }
 
     private static void storeSlowly(String phase, long done, long total, String unit) {
         if (phase.equals("store memory")) {
             LockSupport.parkNanos(SLOW_STORE_NANOS);
-        }
-    }
-
-    private static void setMemory(QmpClient qmp, long bytes) {
-        try {
-            qmp.execute("balloon", Json.MAPPER.createObjectNode().put("value", bytes));
-        } catch (VmckptException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

@@ -3,7 +3,6 @@ package org.vmckpt.testvm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -19,7 +18,6 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.Cancellation;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
-import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.memory.RamRegion;
 
@@ -32,15 +30,14 @@ final class SeriesIT {
     @TempDir Path folder;
 
     private TestGuest start(Workload workload) throws Exception {
-        // A series keeps the first socket; the test needs one of its own.
         TestGuest guest =
                 TestGuest.builder()
                         .memory(192 * MIB)
                         .vcpus(2)
                         .disk(TestDisk.qcow2(24 * MIB))
                         .disk(TestDisk.raw(16 * MIB).asBlockdev())
-                        .directory(Files.createDirectories(folder.resolve("guest")))
-                        .extraArguments(List.of("-qmp", "unix:" + second() + ",server=on,wait=off"))
+                        .directory(folder.resolve("guest"))
+                        .secondMonitor()
                         .workload(workload)
                         .start();
         guest.awaitBoot();
@@ -48,32 +45,22 @@ final class SeriesIT {
         return guest;
     }
 
-    private Path second() {
-        return folder.resolve("guest/second.sock");
-    }
-
-    private static CheckpointReport take(CheckpointSeries series) throws Exception {
-        return series.take(ProgressListener.none(), new Cancellation());
-    }
-
     @Test
     void everyEpochOfALoadedGuestRestoresAndRuns() throws Exception {
         try (TestGuest guest = start(Workload.flatOut(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
-            List<Manifest> epochs = new ArrayList<>();
+                Epochs epochs = Epochs.of(guest, store)) {
+            List<Manifest> manifests = new ArrayList<>();
             for (int epoch = 0; epoch < 8; epoch++) {
-                Manifest manifest = take(series).manifest();
+                Manifest manifest = epochs.take().manifest();
                 assertThat(manifest.series()).contains("test");
                 assertThat(layers(manifest)).isEqualTo(epoch + 1);
                 long wanted = manifest.statistics().getOrDefault("pagesWanted", -1L);
                 assertThat(wanted).isBetween(1L, epoch == 0 ? PAGES : PAGES - 1);
-                epochs.add(manifest);
+                manifests.add(manifest);
             }
             for (int epoch : new int[] {0, 3, 7}) {
-                restoreAndRun(store, epochs.get(epoch), guest);
+                restoreAndRun(store, manifests.get(epoch), guest);
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
@@ -93,22 +80,20 @@ final class SeriesIT {
     void layersOfAllEpochsTogetherAreTheMemoryByteForByte() throws Exception {
         try (TestGuest guest = start(Workload.flatOut(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON);
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                Epochs epochs = Epochs.of(guest, store)) {
             for (int round = 0; round < 3; round++) {
-                take(series);
-                take(series);
+                epochs.take();
+                epochs.take();
                 qmp.execute("stop");
                 RamRegion region = StoredMemory.region(guest, qmp);
-                StoredMemory.requireEqual(store, take(series).manifest(), region);
+                StoredMemory.requireEqual(store, epochs.take().manifest(), region);
                 // Nothing ran since: the same layers are the same memory.
-                Manifest again = take(series).manifest();
+                Manifest again = epochs.take().manifest();
                 assertThat(again.statistics().get("pagesWanted")).isZero();
                 StoredMemory.requireEqual(store, again, region);
                 qmp.execute("cont");
-                guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+                epochs.awaitTwoTicks();
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
@@ -125,8 +110,8 @@ final class SeriesIT {
             assertThat(second.memoryReadBytes()).isGreaterThan(24 * MIB);
             assertThat(second.storedBytes())
                     .isLessThan(store.storedBytes(store.list().getFirst()) / 2);
-            try (CheckpointSeries series = CheckpointSeries.open(request, "test")) {
-                assertThat(layers(take(series).manifest())).isEqualTo(3);
+            try (Epochs epochs = Epochs.of(guest, store)) {
+                assertThat(layers(epochs.take().manifest())).isEqualTo(3);
             }
             try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
                 qmp.execute("stop");
@@ -153,30 +138,26 @@ final class SeriesIT {
     void failedEpochLosesNothingAndTheSeriesGoesOn() throws Exception {
         try (TestGuest guest = start(Workload.flatOut(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(second(), SOON);
-                CheckpointSeries series =
-                        CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
-            take(series);
+                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                Epochs epochs = Epochs.of(guest, store)) {
+            epochs.take();
             Cancellation cancelled = new Cancellation();
             assertThatThrownBy(() ->
-                            series.take(
-                                    (phase, done, total, unit) -> {
-                                        if (phase.equals("store memory")) {
-                                            cancelled.cancel();
-                                        }
-                                    },
-                                    cancelled))
+                            epochs.series()
+                                    .take(
+                                            (phase, done, total, unit) -> {
+                                                if (phase.equals("store memory")) {
+                                                    cancelled.cancel();
+                                                }
+                                            },
+                                            cancelled))
                     .isInstanceOf(RefusedException.class);
             assertThat(store.list()).hasSize(1);
-            guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
+            epochs.awaitTwoTicks();
             // A parent that somebody removed is not built on.
-            store.remove(take(series).manifest().id());
-            take(series);
-            qmp.execute("stop");
-            RamRegion region = StoredMemory.region(guest, qmp);
-            StoredMemory.requireEqual(store, take(series).manifest(), region);
-            qmp.execute("cont");
+            store.remove(epochs.take().manifest().id());
+            epochs.take();
+            epochs.requireLiveMemory(qmp);
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }

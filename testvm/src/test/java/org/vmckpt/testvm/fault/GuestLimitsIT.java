@@ -7,7 +7,6 @@ import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
@@ -131,16 +130,7 @@ final class GuestLimitsIT {
     void budgetThatCannotBeIsRefused(long budgetBytes) throws Exception {
         try (WatchedGuest guest = WatchedGuest.start(builder -> builder);
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
-            CheckpointRequest usual = guest.request(store);
-            CheckpointRequest request =
-                    new CheckpointRequest(
-                            usual.qmpSocket(),
-                            store,
-                            usual.name(),
-                            OptionalLong.of(budgetBytes),
-                            usual.drainTimeout(),
-                            usual.engine(),
-                            false);
+            CheckpointRequest request = guest.request(store).withCowBudget(budgetBytes);
             assertThatThrownBy(() ->
                             CheckpointService.checkpoint(request, (phase, done, total, unit) -> {}))
                     .isInstanceOf(RefusedException.class)

@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,16 +26,11 @@ import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 final class KilledQemuIT {
     @TempDir Path folder;
-    private Store store;
+    @AutoClose private Store store;
 
     @BeforeEach
     void openStore() throws Exception {
         store = Store.openOrCreate(folder.resolve("store"));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     private CheckpointReport checkpoint(WatchedGuest guest, String point) throws Exception {

@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,7 +31,7 @@ class ChainTest {
     private static final int LENGTH = 30;
 
     @TempDir private Path folder;
-    private Store store;
+    @AutoClose private Store store;
     private final List<Manifest> chain = new ArrayList<>();
     private final List<byte[]> contents = new ArrayList<>();
 
@@ -49,11 +49,6 @@ class ChainTest {
 
     private Optional<Manifest> last() {
         return Optional.of(chain.getLast());
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     @Test

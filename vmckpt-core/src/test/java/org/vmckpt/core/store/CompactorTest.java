@@ -16,7 +16,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,7 +32,7 @@ class CompactorTest {
     private static final int PAGES = 300;
 
     @TempDir private Path folder;
-    private Store store;
+    @AutoClose private Store store;
     private final Random random = new Random(11);
     private final byte[] model = new byte[PAGES * Fixture.PAGE];
     private final Map<CheckpointId, byte[]> contents = new HashMap<>();
@@ -40,11 +40,6 @@ class CompactorTest {
     @BeforeEach
     void openStore() throws Exception {
         store = Store.openOrCreate(folder.resolve("store"));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     private Manifest next(Optional<Manifest> parent) throws Exception {

@@ -16,7 +16,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,7 +33,7 @@ class ParentComparisonTest {
     private static final int HOLES = 200;
 
     @TempDir private Path folder;
-    private Store store;
+    @AutoClose private Store store;
     private final Random random = new Random(3);
     private final byte[] memory = new byte[PAGES * Fixture.PAGE];
     private final List<SegmentName> parent = new ArrayList<>();
@@ -44,11 +44,6 @@ class ParentComparisonTest {
         parent.add(Chains.layer(store, PAGES, Chains.change(memory, random, 3 * PAGES)));
         parent.add(Chains.layer(store, PAGES, Chains.change(memory, random, 100)));
         parent.add(Chains.layer(store, PAGES, Chains.change(memory, random, 100)));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     @Test

@@ -12,7 +12,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,16 +29,11 @@ import org.vmckpt.core.VmckptException;
 
 class StoreTest {
     @TempDir private Path folder;
-    private Store store;
+    @AutoClose private Store store;
 
     @BeforeEach
     void openStore() throws VmckptException {
         store = Store.openOrCreate(folder.resolve("store"));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     @Test

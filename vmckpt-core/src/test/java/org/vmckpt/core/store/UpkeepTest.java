@@ -17,7 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,7 +34,7 @@ class UpkeepTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @TempDir private Path folder;
-    private Store store;
+    @AutoClose private Store store;
     private final Random random = new Random(5);
     private final byte[] model = new byte[100 * Fixture.PAGE];
     private final Map<CheckpointId, byte[]> contents = new HashMap<>();
@@ -42,11 +42,6 @@ class UpkeepTest {
     @BeforeEach
     void openStore() throws Exception {
         store = Store.openOrCreate(folder.resolve("store"));
-    }
-
-    @AfterEach
-    void closeStore() {
-        store.close();
     }
 
     /** As a watch does: reads its parent's manifest when it begins, under a hold. */

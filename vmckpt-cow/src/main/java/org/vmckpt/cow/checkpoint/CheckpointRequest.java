@@ -43,4 +43,9 @@ public record CheckpointRequest(
         return new CheckpointRequest(
                 qmpSocket, store, name, cowBudgetBytes, drainTimeout, Optional.of(wanted), full);
     }
+
+    public CheckpointRequest withCowBudget(long bytes) {
+        return new CheckpointRequest(
+                qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full);
+    }
 }

@@ -1,23 +1,33 @@
 package org.vmckpt.cow.memory;
 
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.vmckpt.core.VmckptException;
 
-/** Huge pages of this host, reserved for a test and given back at its end. */
+/**
+ * Huge pages of this host: so many more for as long as a test takes, whoever else reserves some.
+ */
 public final class HugePages implements AutoCloseable {
     public static final int BYTES = 2 << 20;
 
-    private final long pageBytes;
-    private final long before;
+    /** Of all tests of this host. The kernel has no way to add to what is there. */
+    private static final Path LOCK = Path.of("/run/vmckpt-test-hugepages.lock");
 
-    private HugePages(long pageBytes, long before) {
+    private final long pageBytes;
+    private final long count;
+    private boolean closed;
+
+    private HugePages(long pageBytes, long count) {
         this.pageBytes = pageBytes;
-        this.before = before;
+        this.count = count;
     }
 
     public static HugePages reserve(long count) throws IOException, VmckptException {
@@ -27,15 +37,35 @@ public final class HugePages implements AutoCloseable {
     /** Fails, and does not skip, when the host has not that much memory in one piece. */
     public static HugePages reserve(long pageBytes, long count)
             throws IOException, VmckptException {
-        HugePages pages = new HugePages(pageBytes, HugePagePool.of(pageBytes).total());
-        pages.set(pages.before + count);
-        if (HugePagePool.of(pageBytes).total() < pages.before + count) {
-            pages.close();
+        long added = add(pageBytes, count);
+        if (added < count) {
+            add(pageBytes, -added);
             throw new AssertionError(
                     "This test needs root, and memory in one piece for %d huge pages of %d MiB"
                             .formatted(count, pageBytes >> 20));
         }
-        return pages;
+        return new HugePages(pageBytes, count);
+    }
+
+    /** How many there are more than before. */
+    private static synchronized long add(long pageBytes, long count)
+            throws IOException, VmckptException {
+        Path number =
+                Path.of(
+                        "/sys/kernel/mm/hugepages/hugepages-%dkB/nr_hugepages"
+                                .formatted(pageBytes >> 10));
+        try (FileChannel file = FileChannel.open(LOCK, CREATE, WRITE);
+                FileLock _ = file.lock()) {
+            long before = reserved(pageBytes);
+            Files.writeString(number, Long.toString(Math.max(0, before + count)));
+            return reserved(pageBytes) - before;
+        }
+    }
+
+    /** The others are made and unmade by the kernel. */
+    private static long reserved(long pageBytes) throws VmckptException {
+        HugePagePool pool = HugePagePool.of(pageBytes);
+        return pool.total() - pool.surplus();
     }
 
     /** How many are in no file. */
@@ -43,14 +73,13 @@ public final class HugePages implements AutoCloseable {
         return HugePagePool.of(BYTES).free();
     }
 
-    private void set(long count) throws IOException {
-        Path folder = Path.of("/sys/kernel/mm/hugepages/hugepages-" + (pageBytes >> 10) + "kB");
-        Files.writeString(folder.resolve("nr_hugepages"), Long.toString(count));
-    }
-
+    /** Twice is harmless. */
     @Override
-    public void close() throws IOException {
-        set(before);
+    public void close() throws IOException, VmckptException {
+        if (!closed) {
+            closed = true;
+            add(pageBytes, -count);
+        }
     }
 
     /** A hugetlbfs of pages of 2 MiB, for as long as it is not closed. */

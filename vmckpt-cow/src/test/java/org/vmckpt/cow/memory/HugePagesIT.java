@@ -66,6 +66,18 @@ final class HugePagesIT {
         }
     }
 
+    /** Of the helper itself: other tests, or a guest of the host's own, share the pool. */
+    @Test
+    void whatSomebodyElseReservedMeanwhileStays() throws Exception {
+        long before = HugePagePool.of(HugePages.BYTES).total();
+        HugePages first = HugePages.reserve(2);
+        HugePages second = HugePages.reserve(3);
+        first.close();
+        assertThat(HugePagePool.of(HugePages.BYTES).total()).isEqualTo(before + 3);
+        second.close();
+        assertThat(HugePagePool.of(HugePages.BYTES).total()).isEqualTo(before);
+    }
+
     private static String[] memfd(String properties, String... more) {
         String[] options = {
             "-object",
