@@ -142,6 +142,13 @@ final class ImageWriter {
         l1Capacity = entryCount;
     }
 
+    void setBacking(NewImage.BackingName named, String image) throws IOException {
+        flusher.exclusively(l1Offset -> {
+            BackingPointer.change(file, image, named);
+            return l1Offset;
+        });
+    }
+
     /** Leaves nothing behind that is counted and not used. */
     void finish() throws IOException {
         flusher.flush();

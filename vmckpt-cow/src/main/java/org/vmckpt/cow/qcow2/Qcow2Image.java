@@ -10,6 +10,7 @@ import org.vmckpt.cow.block.BlockDevice;
 import org.vmckpt.cow.block.BlockStatus;
 import org.vmckpt.cow.block.ExtentVisitor;
 import org.vmckpt.cow.block.StorageFile;
+import org.vmckpt.cow.qcow2.NewImage.BackingName;
 
 /**
  * A disk in a qcow2 file, on top of another disk or of nothing. An image that was opened for
@@ -230,6 +231,30 @@ public final class Qcow2Image implements BlockDevice {
     /** The disk below. */
     public Optional<BlockDevice> backing() {
         return backing.device();
+    }
+
+    /**
+     * Reads another disk below from now on, with the same content where this file says nothing. The
+     * old one stays open, for requests may still be reading it; the header stays too.
+     */
+    public void replaceBacking(Optional<BlockDevice> other) {
+        backing.replace(other);
+    }
+
+    /** As {@link #replaceBacking}, and names it in the header, durably. */
+    public void setBacking(BackingName named, Optional<BlockDevice> other) throws IOException {
+        writer().setBacking(named, name);
+        backing.replace(other);
+    }
+
+    /** Names another backing file in the header of an image that nobody writes, durably. */
+    public static void renameBacking(StorageFile file, String name, BackingName backing)
+            throws IOException {
+        BackingPointer.change(file, name, backing);
+    }
+
+    public boolean isWritable() {
+        return writer.isPresent();
     }
 
     private ImageWriter writer() throws IOException {

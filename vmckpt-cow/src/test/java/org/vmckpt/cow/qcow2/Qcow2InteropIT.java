@@ -188,6 +188,41 @@ class Qcow2InteropIT {
                 "read -P 3 " + (bytes - 4096) + " 4096");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"ours", "qemu's"})
+    void backingFileIsRenamed(String maker) throws Exception {
+        Path raw = folder.resolve("base.raw");
+        Path other = folder.resolve("a base with a longer name.qcow2");
+        Path image = folder.resolve("disk.qcow2");
+        Tools.createImage(raw, "raw", "4M");
+        Tools.io(raw, "raw", "write -P 9 0 4M");
+        Tools.createImage(other, "qcow2", "4M");
+        Tools.io(other, "qcow2", "write -P 9 0 4M");
+        if (maker.equals("ours")) {
+            create(
+                    image,
+                    NewImage.of(
+                            4 * MIB, Optional.of(new NewImage.BackingName(raw.toString(), "raw"))));
+        } else {
+            Tools.createOver(image, raw, "raw");
+        }
+        for (int i = 0; i < 3; i++) {
+            boolean toOther = i % 2 == 0;
+            NewImage.BackingName name =
+                    toOther
+                            ? new NewImage.BackingName(other.getFileName().toString(), "qcow2")
+                            : new NewImage.BackingName("base.raw", "raw");
+            try (Qcow2Image disk = openForWriting(image)) {
+                disk.setBacking(name, disk.backing());
+                disk.write(filled(512, 5), (long) i * MIB);
+            }
+            assertThat(header(image).backingName()).hasValue(name.name());
+            assertThat(header(image).backingFormat()).hasValue(name.format());
+            Tools.assertSound(image);
+            Tools.io(image, "qcow2", "read -P 5 " + i * MIB + " 512", "read -P 9 3M 1M");
+        }
+    }
+
     @Test
     void whatIsNotWrittenIsRefusedByName() throws Exception {
         Path image = folder.resolve("disk.qcow2");
