@@ -22,12 +22,18 @@ final class DistributionFiles {
     static void write(Path share, String version) throws IOException {
         CommandLine top = Vmckpt.commandLine(Streams.ofNobody());
         Path pages = Files.createDirectories(share.resolve("man/man1"));
-        writePage(pages, top.getCommandSpec(), version);
-        for (CommandLine child : top.getSubcommands().values()) {
-            writePage(pages, child.getCommandSpec(), version);
-        }
+        writePages(pages, top, version);
         Path completions = Files.createDirectories(share.resolve("bash-completion/completions"));
         Files.writeString(completions.resolve("vmckpt"), AutoComplete.bash("vmckpt", top));
+    }
+
+    /** Of a command and of those below it. */
+    private static void writePages(Path pages, CommandLine command, String version)
+            throws IOException {
+        writePage(pages, command.getCommandSpec(), version);
+        for (CommandLine child : command.getSubcommands().values()) {
+            writePages(pages, child, version);
+        }
     }
 
     private static void writePage(Path folder, CommandSpec command, String version)

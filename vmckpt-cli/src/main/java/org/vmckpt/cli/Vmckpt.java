@@ -68,6 +68,7 @@ public final class Vmckpt implements Runnable {
                 .addSubcommand(new ReleaseCommand(session))
                 .addSubcommand(new CompactCommand(session))
                 .addSubcommand(new CleanCommand(session))
+                .addSubcommand(VolumeCommand.commandLine(session))
                 .addSubcommand(new CompletionCommand(session));
         top.setExecutionStrategy(parsed -> {
             Logging.configure(session.options().debugging());

@@ -19,8 +19,11 @@ import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** How files of a store are made: private, never through a link, and durable once renamed. */
-final class DurableFiles {
+/**
+ * How files of a store, and those of volumes, are made: private, never through a link, and durable
+ * once renamed.
+ */
+public final class DurableFiles {
     private static final Logger LOG = LoggerFactory.getLogger(DurableFiles.class);
 
     private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
@@ -48,7 +51,7 @@ final class DurableFiles {
         return FileChannel.open(file, CREATE_NEW, PRIVATE_FILE);
     }
 
-    static FileChannel openOrCreateForLocking(Path file) throws IOException {
+    public static FileChannel openOrCreateForLocking(Path file) throws IOException {
         return FileChannel.open(file, OPEN_OR_CREATE, PRIVATE_FILE);
     }
 
@@ -57,7 +60,7 @@ final class DurableFiles {
                 file, StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
     }
 
-    static void createFolder(Path folder) throws IOException {
+    public static void createFolder(Path folder) throws IOException {
         Files.createDirectory(folder, PRIVATE_FOLDER);
     }
 
@@ -71,7 +74,7 @@ final class DurableFiles {
     }
 
     /** Reads a small file whole. */
-    static byte[] read(Path file, int maxBytes) throws IOException {
+    public static byte[] read(Path file, int maxBytes) throws IOException {
         try (FileChannel channel = openForReading(file)) {
             long size = channel.size();
             if (size > maxBytes) {
@@ -85,7 +88,7 @@ final class DurableFiles {
     }
 
     /** Writes and syncs a new file; deletes it again when that fails. */
-    static void write(Path file, byte[] content) throws IOException {
+    public static void write(Path file, byte[] content) throws IOException {
         boolean written = false;
         try (FileChannel channel = create(file)) {
             writeFully(channel, ByteBuffer.wrap(content), 0);
@@ -99,12 +102,12 @@ final class DurableFiles {
     }
 
     /** Gives a synced file its final name, replacing what had it, and makes that durable. */
-    static void rename(Path from, Path to) throws IOException {
+    public static void rename(Path from, Path to) throws IOException {
         Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
         syncFolder(to.resolveSibling("."));
     }
 
-    static void syncFolder(Path folder) throws IOException {
+    public static void syncFolder(Path folder) throws IOException {
         try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
             channel.force(true);
         }
@@ -137,7 +140,7 @@ final class DurableFiles {
         }
     }
 
-    static void deleteQuietly(Path file) {
+    public static void deleteQuietly(Path file) {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {

@@ -1,21 +1,16 @@
 package org.vmckpt.cow.nbd;
 
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collection;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.vmckpt.core.ConflictException;
-import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 
 /** Serves exports on a Unix socket that only its owner may connect to. */
@@ -49,43 +44,11 @@ public final class NbdServer implements AutoCloseable {
      * @param exports closed with the server; their volumes are not
      */
     public static NbdServer start(Path path, Collection<Export> exports) throws VmckptException {
-        ServerSocketChannel socket = listen(path);
+        ServerSocketChannel socket = ServerSocket.listen(path);
         NbdServer server = new NbdServer(path, socket, exports);
         server.watchdog.start();
         server.acceptor.start();
         return server;
-    }
-
-    private static ServerSocketChannel listen(Path path) throws VmckptException {
-        try {
-            removeDead(path);
-            ServerSocketChannel socket = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            try {
-                socket.bind(UnixDomainSocketAddress.of(path));
-                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
-                return socket;
-            } catch (IOException e) {
-                socket.close();
-                throw e;
-            }
-        } catch (IOException | UnsupportedOperationException e) {
-            throw new TransportException("listening on " + path + ": " + e, e);
-        }
-    }
-
-    private static void removeDead(Path path) throws IOException, ConflictException {
-        if (!Files.exists(path)) {
-            return;
-        }
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            probe.connect(UnixDomainSocketAddress.of(path));
-            throw new ConflictException(
-                    "listening on "
-                            + path
-                            + ": somebody serves there; end it, or use another path");
-        } catch (java.net.ConnectException dead) {
-            Files.delete(path);
-        }
     }
 
     private static Thread daemon(String name, Runnable task) {

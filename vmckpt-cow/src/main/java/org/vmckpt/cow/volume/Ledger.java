@@ -24,6 +24,12 @@ public final class Ledger {
     /** Changes under way that a new write may have to wait for. */
     private int obstacles;
 
+    /** How many requests have run so far; each has its number. */
+    private long begun;
+
+    /** Threads that wait for requests to end. */
+    private int watchers;
+
     Ledger(Layer active) {
         this.active = active;
     }
@@ -69,7 +75,7 @@ public final class Ledger {
                 obstacles--;
             }
             resumed = obstacle && !waiting.isEmpty() ? resumeUnblocked() : List.of();
-            if (held || !resumed.isEmpty() || request.layer() != active) {
+            if (watchers > 0) {
                 notifyAll();
             }
         }
@@ -124,7 +130,7 @@ public final class Ledger {
     }
 
     /** How many requests are under way, the waiting ones included. */
-    synchronized int pending() {
+    public synchronized int pending() {
         int count = waiting.size();
         for (PendingRequest at = newest; at != null; at = at.previous) {
             count++;
@@ -133,7 +139,7 @@ public final class Ledger {
     }
 
     /** How many requests wait for others by rule R5. */
-    synchronized int waitingCount() {
+    public synchronized int waitingCount() {
         return waiting.size();
     }
 
@@ -152,13 +158,53 @@ public final class Ledger {
             if (left <= 0) {
                 return false;
             }
-            wait(left);
+            watchers++;
+            try {
+                wait(left);
+            } finally {
+                watchers--;
+            }
         }
         return true;
     }
 
+    /** Waits until no request is under way at all. */
+    synchronized void awaitIdle() throws InterruptedException {
+        while (newest != null) {
+            watchers++;
+            try {
+                wait();
+            } finally {
+                watchers--;
+            }
+        }
+    }
+
+    /** Waits until all requests have ended that are under way now: they may know old layers. */
+    synchronized void awaitThoseOfNow() throws InterruptedException {
+        long last = begun;
+        while (hasOneUpTo(last)) {
+            watchers++;
+            try {
+                wait();
+            } finally {
+                watchers--;
+            }
+        }
+    }
+
+    private boolean hasOneUpTo(long number) {
+        for (PendingRequest at = newest; at != null; at = at.previous) {
+            if (at.number <= number) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private void run(PendingRequest request) {
         request.state = PendingRequest.State.RUNNING;
+        request.number = ++begun;
         request.layer = active;
         active.running++;
         if (request.changes) {

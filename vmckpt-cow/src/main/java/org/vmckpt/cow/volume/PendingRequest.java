@@ -23,6 +23,7 @@ public abstract class PendingRequest {
     boolean changes;
     long offset;
     long length;
+    long number;
     @Nullable Layer layer;
     @Nullable PendingRequest previous;
     @Nullable PendingRequest next;

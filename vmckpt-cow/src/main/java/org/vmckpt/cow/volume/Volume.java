@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
-import org.vmckpt.cow.block.BlockDevice;
 
 /**
  * A disk that is served: its layers, and the ledger of the requests in them. Who executes a request
@@ -117,6 +116,19 @@ public final class Volume implements AutoCloseable {
         }
     }
 
+    /** A frozen layer was opened again in another way. */
+    void replace(Layer layer, Layer other) {
+        synchronized (lock) {
+            List<Layer> changed = new ArrayList<>(layers);
+            int number = changed.indexOf(layer);
+            if (number < 0 || number == changed.size() - 1) {
+                throw new IllegalArgumentException("not a frozen layer of this volume");
+            }
+            changed.set(number, other);
+            layers = List.copyOf(changed);
+        }
+    }
+
     /** From now on every request is answered with EIO, also those under way; returns how many. */
     public int hold() {
         return ledger.hold();
@@ -127,24 +139,9 @@ public final class Volume implements AutoCloseable {
         ledger.release();
     }
 
-    /** Closes all layers, the newest first. Nobody may use the volume any more. */
+    /** Closes all layers: a layer's disk closes those below. Nobody may use the volume any more. */
     @Override
     public void close() throws IOException {
-        IOException failure = null;
-        for (Layer layer : layers.reversed()) {
-            try {
-                BlockDevice device = layer.device();
-                device.close();
-            } catch (IOException e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        layers.getLast().device().close();
     }
 }

@@ -90,5 +90,7 @@ public final class OverlayDevice implements BlockDevice {
     }
 
     @Override
-    public void close() {}
+    public void close() throws IOException {
+        below.close();
+    }
 }

@@ -1,0 +1,324 @@
+package org.vmckpt.cow.volume;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.block.BlockDevice;
+import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
+import org.vmckpt.cow.qcow2.NewImage;
+import org.vmckpt.cow.qcow2.NewImage.BackingName;
+import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
+
+/**
+ * A volume that this process has: its folder is locked, its layers are open. Forks it, and makes
+ * the layer for the next fork beforehand.
+ */
+public final class OpenVolume implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(OpenVolume.class);
+
+    private final VolumeFolder folder;
+    private final VolumeFolder.Lock lock;
+    private final LayerFiles files;
+    private final Volume volume;
+
+    /** Held by whatever changes which layers there are; guards all below. */
+    private final Object changing = new Object();
+
+    /** Held by the one commit there may be; taken before {@link #changing}. */
+    private final Object committing = new Object();
+
+    /** The last commit, which may be under way. */
+    private volatile Throttle running = Throttle.unlimited();
+
+    private VolumeDescription description;
+    private @Nullable Prepared prepared;
+
+    /** A layer for the next fork, and the description that lists it. */
+    private record Prepared(
+            LayerFile file, Layer layer, VolumeDescription description, Path json) {}
+
+    /**
+     * What a fork did.
+     *
+     * @param frozen the file that is not written any more, once pending requests are done
+     * @param active the file that takes the guest's writes from now on
+     * @param nanos how long requests could feel it
+     */
+    public record ForkResult(Path frozen, Path active, long nanos) {}
+
+    private OpenVolume(
+            VolumeFolder folder,
+            VolumeFolder.Lock lock,
+            LayerFiles files,
+            VolumeDescription description,
+            Volume volume) {
+        this.folder = folder;
+        this.lock = lock;
+        this.files = files;
+        this.description = description;
+        this.volume = volume;
+    }
+
+    /**
+     * Opens a volume for writing, and removes what an interrupted process left.
+     *
+     * @param control where others reach this process, if they can
+     */
+    public static OpenVolume open(VolumeFolder folder, Optional<Path> control)
+            throws VmckptException {
+        return open(folder, control, FileOpener.PLAIN);
+    }
+
+    static OpenVolume open(VolumeFolder folder, Optional<Path> control, FileOpener opener)
+            throws VmckptException {
+        VolumeFolder.Lock lock = folder.lock(control);
+        boolean opened = false;
+        try {
+            VolumeDescription description = folder.read();
+            LayerFiles files = new LayerFiles(folder, opener);
+            VolumeDescription clean = new Leftovers(folder).remove(description);
+            Volume volume = new Volume(clean.name(), files.openAll(clean, true));
+            opened = true;
+            return new OpenVolume(folder, lock, files, clean, volume);
+        } catch (IOException e) {
+            throw new StorageException("opening volume " + folder.path() + ": " + e, e);
+        } finally {
+            if (!opened) {
+                closeQuietly(lock);
+            }
+        }
+    }
+
+    private static void closeQuietly(VolumeFolder.Lock lock) {
+        try {
+            lock.close();
+        } catch (IOException e) {
+            LOG.warn("unlocking a volume: {}", e.toString());
+        }
+    }
+
+    public Volume volume() {
+        return volume;
+    }
+
+    public VolumeFolder folder() {
+        return folder;
+    }
+
+    /** Files of the layers, oldest first. */
+    public List<Path> files() {
+        synchronized (changing) {
+            return description.layers().stream().map(folder::file).toList();
+        }
+    }
+
+    /** Makes the layer for the next fork, unless there is one. */
+    public void prepare() throws VmckptException {
+        synchronized (changing) {
+            if (prepared == null) {
+                prepared = makeNext();
+            }
+        }
+    }
+
+    private Prepared makeNext() throws VmckptException {
+        try {
+            LayerFile file = folder.newLayer(description);
+            Layer active = volume.layers().getLast();
+            BackingName below =
+                    new BackingName(description.active().file(), description.active().format());
+            int clusterBits = Long.numberOfTrailingZeros(active.groupBytes());
+            NewLayer.create(
+                    folder.file(file),
+                    new NewImage(volume.size(), 3, clusterBits, false, Optional.of(below)));
+            Layer layer = files.open(file, Optional.of(active.device()), true);
+            VolumeDescription next = description.withLayer(file);
+            return new Prepared(file, layer, next, folder.stage(next));
+        } catch (IOException e) {
+            throw new StorageException("preparing a fork of volume " + folder.path() + ": " + e, e);
+        }
+    }
+
+    /**
+     * Freezes the active layer, while requests are under way. What was prepared is used up; with
+     * nothing prepared it is made first, which takes some milliseconds.
+     *
+     * @param owner a checkpoint that needs the frozen layer, and those below, until {@link
+     *     VolumeFolder#removeHolds}
+     */
+    public ForkResult fork(Optional<String> owner) throws VmckptException {
+        synchronized (changing) {
+            if (owner.isPresent() && !VolumeFolder.isName(owner.get())) {
+                throw new RefusedException(
+                        "forking volume "
+                                + folder.path()
+                                + ": no hold may be called '"
+                                + owner.get()
+                                + "'");
+            }
+            Prepared next = prepared == null ? makeNext() : prepared;
+            prepared = next;
+            long start = System.nanoTime();
+            LayerFile frozen = description.active();
+            try {
+                // In this order: the hold before anything could fold the layer, and the list of
+                // layers before anything is written to the new one.
+                if (owner.isPresent()) {
+                    running.end();
+                    folder.addHold(frozen, owner.get());
+                }
+                folder.adopt(next.json());
+            } catch (IOException e) {
+                throw new StorageException("forking volume " + folder.path() + ": " + e, e);
+            }
+            volume.fork(next.layer(), folder::sync);
+            long nanos = System.nanoTime() - start;
+            description = next.description();
+            prepared = null;
+            return new ForkResult(folder.file(frozen), folder.file(next.file()), nanos);
+        }
+    }
+
+    /**
+     * Waits until frozen layers are at rest: no request writes them any more, and what they hold is
+     * durable. Their files can be read by others then.
+     *
+     * @return whether that came about in time
+     */
+    public boolean settle(long timeoutMillis) throws VmckptException {
+        long end = System.nanoTime() + timeoutMillis * 1_000_000;
+        try {
+            List<Layer> layers = volume.layers();
+            for (Layer layer : layers.subList(0, layers.size() - 1)) {
+                long left = Math.max(0, (end - System.nanoTime()) / 1_000_000);
+                if (!volume.ledger().awaitUnused(layer, left)) {
+                    return false;
+                }
+            }
+            synchronized (committing) {
+                // A commit that was told to end has ended.
+                volume.flush();
+            }
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (IOException e) {
+            throw new StorageException("syncing volume " + folder.path() + ": " + e, e);
+        }
+    }
+
+    /**
+     * Folds all frozen layers that may be folded, while requests are under way. A fork for a
+     * checkpoint ends it, for that needs the files as they are.
+     *
+     * @return how many
+     */
+    public int commit(Throttle throttle) throws VmckptException {
+        synchronized (committing) {
+            int count = 0;
+            running = throttle;
+            while (!throttle.isEnded() && commitOne(throttle)) {
+                count++;
+            }
+            return count;
+        }
+    }
+
+    private boolean commitOne(Throttle throttle) throws VmckptException {
+        Optional<Commit> next;
+        synchronized (changing) {
+            next =
+                    Commit.next(description, holds())
+                            .map(it -> new Commit(folder, files, volume, description, it));
+        }
+        if (next.isEmpty() || !next.get().copy(throttle)) {
+            return false;
+        }
+        synchronized (changing) {
+            if (throttle.isEnded()) {
+                return false;
+            }
+            description = next.get().takeOut(description);
+            restage();
+        }
+        next.get().retire();
+        synchronized (changing) {
+            description = description.withFoldedDeleted();
+            write(description);
+            restage();
+        }
+        return true;
+    }
+
+    private void write(VolumeDescription changed) throws VmckptException {
+        try {
+            folder.write(changed);
+        } catch (IOException e) {
+            throw new StorageException("changing volume " + folder.path() + ": " + e, e);
+        }
+    }
+
+    /** What was prepared lists layers that were there then. */
+    private void restage() throws VmckptException {
+        Prepared old = prepared;
+        if (old != null) {
+            try {
+                VolumeDescription next = description.withLayer(old.file());
+                prepared = new Prepared(old.file(), old.layer(), next, folder.stage(next));
+            } catch (IOException e) {
+                throw new StorageException("changing volume " + folder.path() + ": " + e, e);
+            }
+        }
+    }
+
+    /** Who needs which layer. */
+    public Map<String, Set<String>> holds() throws VmckptException {
+        try {
+            return folder.holds();
+        } catch (IOException e) {
+            throw new StorageException("reading volume " + folder.path() + ": " + e, e);
+        }
+    }
+
+    /** Waits until no request is under way, for as long as it takes; nobody may send new ones. */
+    @Override
+    public void close() throws VmckptException {
+        running.end();
+        synchronized (committing) {
+            closeAlone();
+        }
+    }
+
+    private void closeAlone() throws VmckptException {
+        synchronized (changing) {
+            try (lock) {
+                if (prepared != null) {
+                    BlockDevice unused = prepared.layer().device();
+                    LayerFiles.imageOf(prepared.layer()).replaceBacking(Optional.empty());
+                    unused.close();
+                    Files.deleteIfExists(folder.file(prepared.file()));
+                    Files.deleteIfExists(prepared.json());
+                    prepared = null;
+                }
+                volume.ledger().awaitIdle();
+                volume.flush();
+                volume.close();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            } catch (IOException e) {
+                throw new StorageException("closing volume " + folder.path() + ": " + e, e);
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+package org.vmckpt.cow.volume;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.vmckpt.core.ConflictException;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.StorageException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.DurableFiles;
+import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
+
+/**
+ * The folder of a volume: {@code volume.json}, its layers' files, a lock, and its <em>holds</em>:
+ * an empty file for each checkpoint that still needs a frozen layer and those below.
+ */
+public final class VolumeFolder {
+    private static final int MAX_DESCRIPTION_BYTES = 1 << 20;
+    private static final int MAX_OWNER_BYTES = 4096;
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
+    private static final Pattern LAYER = Pattern.compile("layer-([0-9]{1,9})\\.qcow2");
+    private static final Pattern HOLD =
+            Pattern.compile("hold\\.(layer-[0-9]{1,9}\\.qcow2)\\.(" + NAME.pattern() + ")");
+
+    /**
+     * What this process has locked. A lock belongs to a process, and closing any descriptor of the
+     * file would end it: so a file that is locked here is not opened again.
+     */
+    private static final Map<Path, Owner> OURS = new ConcurrentHashMap<>();
+
+    private final Path folder;
+
+    private VolumeFolder(Path folder) {
+        this.folder = folder;
+    }
+
+    /** A folder that holds a volume. */
+    public static VolumeFolder of(Path folder) throws VmckptException {
+        VolumeFolder found = new VolumeFolder(folder.toAbsolutePath().normalize());
+        if (!Files.isRegularFile(found.descriptionFile())) {
+            throw new NotFoundException(
+                    folder + " holds no volume; make one with 'vmckpt volume create'");
+        }
+        return found;
+    }
+
+    /** A new, empty folder; the description makes it a volume. */
+    static VolumeFolder make(Path folder) throws VmckptException {
+        try {
+            DurableFiles.createFolder(folder);
+            return new VolumeFolder(folder.toAbsolutePath().normalize());
+        } catch (FileAlreadyExistsException e) {
+            throw new ConflictException("creating volume " + folder + ": it exists already", e);
+        } catch (IOException e) {
+            throw new StorageException("creating volume " + folder + ": " + e, e);
+        }
+    }
+
+    /** Whether a volume or the owner of a hold may be called so. */
+    public static boolean isName(String name) {
+        return NAME.matcher(name).matches();
+    }
+
+    static boolean isLayerName(String file) {
+        return LAYER.matcher(file).matches();
+    }
+
+    public Path path() {
+        return folder;
+    }
+
+    Path descriptionFile() {
+        return folder.resolve(VolumeDescription.FILE);
+    }
+
+    Path file(LayerFile layer) {
+        return folder.resolve(layer.file());
+    }
+
+    VolumeDescription read() throws VmckptException {
+        try {
+            return VolumeDescription.decode(
+                    DurableFiles.read(descriptionFile(), MAX_DESCRIPTION_BYTES), descriptionFile());
+        } catch (IOException e) {
+            throw new StorageException("reading " + descriptionFile() + ": " + e, e);
+        }
+    }
+
+    /** Writes a description beside the one that counts; {@link #adopt} makes it count. */
+    Path stage(VolumeDescription description) throws IOException {
+        Path staged = descriptionFile().resolveSibling(VolumeDescription.FILE + ".next");
+        Files.deleteIfExists(staged);
+        DurableFiles.write(staged, description.encode());
+        return staged;
+    }
+
+    /** For all processes at once; durable after {@link #sync}. */
+    void adopt(Path staged) throws IOException {
+        Files.move(staged, descriptionFile(), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    void sync() throws IOException {
+        DurableFiles.syncFolder(folder);
+    }
+
+    void write(VolumeDescription description) throws IOException {
+        adopt(stage(description));
+        sync();
+    }
+
+    /** A name that no layer has or had, as far as can be seen. */
+    LayerFile newLayer(VolumeDescription description) throws IOException {
+        long last = -1;
+        for (LayerFile layer : description.layers()) {
+            last = Math.max(last, numberOf(layer.file()));
+        }
+        for (Path file : list()) {
+            last = Math.max(last, numberOf(file.getFileName().toString()));
+        }
+        return new LayerFile("layer-" + (last + 1) + ".qcow2", "qcow2");
+    }
+
+    private static long numberOf(String file) {
+        Matcher matcher = LAYER.matcher(file);
+        return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
+    }
+
+    /** Layers' files that the description does not list. */
+    List<Path> unlisted(VolumeDescription description) throws IOException {
+        Set<String> listed = new TreeSet<>();
+        description.layers().forEach(layer -> listed.add(layer.file()));
+        List<Path> others = new ArrayList<>();
+        for (Path file : list()) {
+            String name = file.getFileName().toString();
+            if (isLayerName(name) && !listed.contains(name)) {
+                others.add(file);
+            }
+        }
+        return others;
+    }
+
+    private List<Path> list() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.toList();
+        }
+    }
+
+    /** Who needs which layer, and with it all layers below. */
+    public Map<String, Set<String>> holds() throws IOException {
+        Map<String, Set<String>> holds = new TreeMap<>();
+        for (Path file : list()) {
+            Matcher matcher = HOLD.matcher(file.getFileName().toString());
+            if (matcher.matches()) {
+                holds.computeIfAbsent(matcher.group(1), none -> new TreeSet<>())
+                        .add(matcher.group(2));
+            }
+        }
+        return holds;
+    }
+
+    void addHold(LayerFile layer, String owner) throws IOException {
+        Path hold = holdFile(layer.file(), owner);
+        if (!Files.exists(hold)) {
+            Files.createFile(hold);
+        }
+    }
+
+    /** Removes all holds of an owner; returns how many there were. */
+    public int removeHolds(String owner) throws IOException {
+        int count = 0;
+        for (Map.Entry<String, Set<String>> entry : holds().entrySet()) {
+            if (entry.getValue().contains(owner)
+                    && Files.deleteIfExists(holdFile(entry.getKey(), owner))) {
+                count++;
+            }
+        }
+        sync();
+        return count;
+    }
+
+    private Path holdFile(String layer, String owner) {
+        if (!isName(owner)) {
+            throw new IllegalArgumentException("a hold of '" + owner + "'");
+        }
+        return folder.resolve("hold." + layer + "." + owner);
+    }
+
+    /** That this process alone changes the volume. */
+    static final class Lock implements AutoCloseable {
+        private final Path folder;
+        private final FileChannel channel;
+
+        private Lock(Path folder, FileChannel channel) {
+            this.folder = folder;
+            this.channel = channel;
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+            OURS.remove(folder);
+        }
+    }
+
+    /** A process that has a volume, and its control socket, if it has one. */
+    public record Owner(long pid, Optional<Path> control) {}
+
+    /**
+     * Locks the volume.
+     *
+     * @param control where others reach the process that has it, if they can
+     * @throws ConflictException naming the process that has it
+     */
+    Lock lock(Optional<Path> control) throws VmckptException {
+        Owner owner = new Owner(ProcessHandle.current().pid(), control);
+        try {
+            Owner other = OURS.putIfAbsent(folder, owner);
+            if (other != null) {
+                throw inUse(other);
+            }
+            FileChannel channel = DurableFiles.openOrCreateForLocking(lockFile());
+            if (channel.tryLock() == null) {
+                channel.close();
+                OURS.remove(folder);
+                throw inUse(readOwner());
+            }
+            channel.truncate(0);
+            String text = owner.pid() + "\n" + control.map(Path::toString).orElse("");
+            channel.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)), 0);
+            return new Lock(folder, channel);
+        } catch (IOException e) {
+            OURS.remove(folder, owner);
+            throw new StorageException("locking volume " + folder + ": " + e, e);
+        }
+    }
+
+    private ConflictException inUse(Owner owner) {
+        return new ConflictException(
+                "volume "
+                        + folder
+                        + " is in use by process "
+                        + owner.pid()
+                        + "; end that one first, or ask it through its control socket");
+    }
+
+    private Path lockFile() {
+        return folder.resolve("lock");
+    }
+
+    /** Who has it just now; empty when nobody does. */
+    public Optional<Owner> owner() throws VmckptException {
+        Owner ours = OURS.get(folder);
+        if (ours != null) {
+            return Optional.of(ours);
+        }
+        if (!Files.exists(lockFile())) {
+            return Optional.empty();
+        }
+        try (FileChannel channel = DurableFiles.openOrCreateForLocking(lockFile());
+                FileLock lock = channel.tryLock()) {
+            return lock != null ? Optional.empty() : Optional.of(readOwner());
+        } catch (IOException e) {
+            throw new StorageException("looking who has volume " + folder + ": " + e, e);
+        }
+    }
+
+    private Owner readOwner() throws IOException {
+        byte[] bytes = DurableFiles.read(lockFile(), MAX_OWNER_BYTES);
+        String[] lines = new String(bytes, StandardCharsets.UTF_8).split("\n", -1);
+        boolean complete = lines.length == 2 && lines[0].matches("[0-9]{1,10}");
+        if (!complete) {
+            return new Owner(0, Optional.empty());
+        }
+        return new Owner(
+                Long.parseLong(lines[0]),
+                lines[1].isEmpty() ? Optional.empty() : Optional.of(Path.of(lines[1])));
+    }
+}
