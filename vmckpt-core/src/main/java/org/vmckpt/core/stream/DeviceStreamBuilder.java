@@ -15,6 +15,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Set;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.stream.DeviceStream.RamBlock;
@@ -57,7 +58,7 @@ public final class DeviceStreamBuilder {
             String machine, byte[] devices, List<RamBlock> blocks, List<Content> contents)
             throws VmckptException {
         BareDevices bare = BareDevices.parse(devices);
-        int ramId = unusedId(bare.sections());
+        int ramId = unusedId(bare.possibleIds());
         DeviceStreamBuilder builder = new DeviceStreamBuilder();
         builder.writeHeader(machine);
         builder.startRam(ramId, blocks);
@@ -69,16 +70,12 @@ public final class DeviceStreamBuilder {
         return builder.stream.toByteArray();
     }
 
-    private static int unusedId(List<Section> sections) {
+    private static int unusedId(Set<Integer> used) {
         int id = 1;
-        while (isUsed(id, sections)) {
+        while (used.contains(id)) {
             id++;
         }
         return id;
-    }
-
-    private static boolean isUsed(int id, List<Section> sections) {
-        return sections.stream().anyMatch(section -> section.sectionId() == id);
     }
 
     private void keep(ByteBuffer written) throws VmckptException {
