@@ -2,16 +2,11 @@ package org.vmckpt.testvm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.extension.AnnotatedElementContext;
-import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.io.TempDirFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vmckpt.core.Manifest;
@@ -31,14 +26,6 @@ final class GuestMatrixIT {
     /** A memory file can be protected on tmpfs only. */
     @TempDir(factory = OnTmpfs.class)
     Path folder;
-
-    private static final class OnTmpfs implements TempDirFactory {
-        @Override
-        public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext extension)
-                throws IOException {
-            return Files.createTempDirectory(Path.of("/dev/shm"), "vmckpt");
-        }
-    }
 
     /** One way to put a guest together. */
     record Kind(

@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -23,12 +22,12 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
@@ -43,6 +42,8 @@ import org.vmckpt.core.stream.RamSplitter;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.RamRegion;
 import org.vmckpt.testvm.GuestMemoryKind;
+import org.vmckpt.testvm.OnTmpfs;
+import org.vmckpt.testvm.RestoredGuest;
 import org.vmckpt.testvm.TestGuest;
 import org.vmckpt.testvm.Workload;
 
@@ -54,17 +55,8 @@ final class PlainDeviceSaverIT {
     /** The guest's clock goes on, and QEMU notes "running" in one and "paused" in the other. */
     private static final Set<String> DIFFERENT = Set.of("mc146818rtc", "globalstate");
 
-    private Path folder = Path.of("");
-
-    @BeforeEach
-    void onTmpfs() throws Exception {
-        folder = Files.createTempDirectory(Path.of("/dev/shm"), "vmckpt");
-    }
-
-    @AfterEach
-    void clean() throws Exception {
-        Files.delete(folder);
-    }
+    @TempDir(factory = OnTmpfs.class)
+    Path folder = Path.of("");
 
     private TestGuest start(GuestMemoryKind memory, String... more) throws Exception {
         TestGuest guest =
@@ -146,8 +138,6 @@ final class PlainDeviceSaverIT {
             assertThat(guest.console().verify(SOON).errors()).isZero();
             CheckpointService.checkpoint(request, ProgressListener.none());
             assertThat(store.list()).hasSize(1);
-        } finally {
-            deleteStore();
         }
     }
 
@@ -170,8 +160,6 @@ final class PlainDeviceSaverIT {
             }
             assertThat(store.list()).hasSize(1);
             assertThat(guest.console().verify(SOON).errors()).isZero();
-        } finally {
-            deleteStore();
         }
     }
 
@@ -203,6 +191,55 @@ final class PlainDeviceSaverIT {
         }
     }
 
+    /** Put into the clock's memory, which every guest can write. */
+    @Test
+    void guestThatWritesASectionIntoADeviceIsSavedAndComesBack() throws Exception {
+        try (TestGuest guest = start(GuestMemoryKind.MEMFD);
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            if (!isPlain(guest)) {
+                return;
+            }
+            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            List<DeviceStream.Section> honest = saved(store, request);
+            int clock = 0;
+            while (!honest.get(clock).name().equals("mc146818rtc")) {
+                clock++;
+            }
+            try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+                int behind = honest.get(clock + 1).sectionId();
+                writeClock(session.qmp(), lookAlike(honest.get(clock).sectionId(), behind));
+            }
+            assertThat(saved(store, request)).anyMatch(section -> section.name().equals("x"));
+            RestoredGuest.requireRestores(
+                    store, store.list().getLast(), guest, folder.resolve("restored"));
+        }
+    }
+
+    private static List<DeviceStream.Section> saved(Store store, CheckpointRequest request)
+            throws Exception {
+        Manifest manifest =
+                CheckpointService.checkpoint(request, ProgressListener.none()).manifest();
+        assertThat(manifest.engine()).isEqualTo(EngineName.UFFD.text());
+        return DeviceStream.parse(store.getBytes(manifest.devices().segment())).sections();
+    }
+
+    /** A footer of one section and a header of the next. */
+    private static byte[] lookAlike(int id, int next) {
+        ByteBuffer bytes = ByteBuffer.allocate(20);
+        bytes.put((byte) 0x7e).putInt(id).put((byte) 4).putInt(next);
+        bytes.put((byte) 1).put((byte) 'x').putInt(0).putInt(1);
+        return bytes.array();
+    }
+
+    private static void writeClock(QmpClient qmp, byte[] bytes) throws Exception {
+        qmp.execute("stop");
+        for (int i = 0; i < bytes.length; i++) {
+            qmp.humanMonitor("o /b 0x70 " + (0x40 + i));
+            qmp.humanMonitor("o /b 0x71 " + (bytes[i] & 0xff));
+        }
+        qmp.execute("cont");
+    }
+
     private static boolean isPlain(TestGuest guest) throws Exception {
         try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
             return PlainDeviceSaver.isOffered(session.qmp());
@@ -221,17 +258,6 @@ final class PlainDeviceSaverIT {
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private void deleteStore() throws IOException {
-        if (!Files.exists(folder.resolve("store"))) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(folder.resolve("store"))) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 
