@@ -21,9 +21,14 @@ final class EntryChecks {
      * QEMU's work, and would let a small file describe an endless disk.
      */
     long[] readL1(StorageFile file, int entryCount) throws IOException {
+        long fileBytes = file.size();
+        DamagedImageException.expect(
+                (long) entryCount * Long.BYTES <= fileBytes,
+                name,
+                "a first-level table inside the file",
+                entryCount + " entries");
         long[] l1 = new long[entryCount];
         readAt(file, header.l1OffsetBytes(), entryCount * Long.BYTES).get(l1);
-        long fileBytes = file.size();
         for (int i = 0; i < l1.length; i++) {
             long offset = L2Entry.host(l1[i]);
             boolean sound =

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.vmckpt.cow.block.StorageFile;
 
@@ -26,6 +27,7 @@ final class Flusher {
     private final L2Cache l2;
     private final HostClusters clusters;
     private final Drops drops;
+    private final Optional<EntryLog> log;
     private final ReentrantLock lock = new ReentrantLock();
 
     /** The lock guards these; {@code begun} may be read by all. */
@@ -37,11 +39,18 @@ final class Flusher {
     /** After a failed barrier nobody knows what the file holds, and asking again proves nothing. */
     private volatile boolean broken;
 
-    Flusher(StorageFile file, L2Cache l2, HostClusters clusters, Drops drops, long l1Offset) {
+    Flusher(
+            StorageFile file,
+            L2Cache l2,
+            HostClusters clusters,
+            Drops drops,
+            Optional<EntryLog> log,
+            long l1Offset) {
         this.file = file;
         this.l2 = l2;
         this.clusters = clusters;
         this.drops = drops;
+        this.log = log;
         this.l1Offset = l1Offset;
     }
 
@@ -83,6 +92,7 @@ final class Flusher {
         long number = begun + 1;
         begun = number;
         // This order matters: what a later step copies covers what an earlier one found.
+        long mark = log.map(EntryLog::mark).orElse(0L);
         List<Drop> taken = drops.take();
         L2Changes entries = l2.takeDirty();
         RefcountChanges refcounts;
@@ -103,6 +113,10 @@ final class Flusher {
                 l2.takeBack(entries);
                 drops.takeBack(taken);
             }
+        }
+        // Before any cluster is free: the log must not say what it was used for.
+        if (log.isPresent()) {
+            log.get().confirm(mark);
         }
         clusters.confirm();
         drops.confirm(taken);

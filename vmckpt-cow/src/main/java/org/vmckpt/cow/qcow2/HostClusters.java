@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.vmckpt.cow.block.StorageFile;
 
 /**
@@ -77,6 +78,31 @@ final class HostClusters {
         take(first, count);
         lowestFree = first + count;
         return new Run(first << clusterBits, count, zeros);
+    }
+
+    /**
+     * Takes certain clusters if nobody has any of them. An allocation by another process of ours
+     * chose them, so in each range one is left for its refcount block.
+     */
+    synchronized boolean claim(Set<Long> hosts) throws IOException {
+        for (long host : hosts) {
+            if (countOf(host >>> clusterBits) != 0) {
+                return false;
+            }
+        }
+        for (long host : hosts) {
+            long cluster = host >>> clusterBits;
+            growFile(cluster + 1);
+            if (!blocks.containsKey(cluster >>> blockBits)) {
+                long place = cluster & -(1L << blockBits);
+                while (hosts.contains(place << clusterBits)) {
+                    place++;
+                }
+                addBlock(cluster >>> blockBits, place);
+            }
+            take(cluster, 1);
+        }
+        return true;
     }
 
     /** Takes clusters that lie side by side, behind all that are in use. */

@@ -122,9 +122,8 @@ final class ImageScan {
         // What was read is durable from here on. A killed writer may have left it otherwise, and
         // what a crash could bring back must not be counted as free.
         file.sync();
-        if (!header.hasOtherExtensions()) {
-            blocks.forEach(this::recount);
-        }
+        long from = header.hasOtherExtensions() ? Math.ceilDiv(fileBytes, clusterBytes()) : 0;
+        blocks.forEach((number, block) -> recount(number, block, from));
         return clusters(table);
     }
 
@@ -160,7 +159,7 @@ final class ImageScan {
                 numbers.add((host >>> header.clusterBits()) >>> (header.clusterBits() - 1));
             }
         }
-        blocks.forEach(this::recount);
+        blocks.forEach((number, block) -> recount(number, block, 0));
         HostClusters clusters = clusters(table);
         RefcountChanges changes = clusters.takeDirty();
         MetadataWrite.all(changes.first(), file);
@@ -174,9 +173,11 @@ final class ImageScan {
     }
 
     /** What a crash left counted and not used is free again. */
-    private void recount(long number, RefcountBlock block) {
+    private void recount(long number, RefcountBlock block, long fromCluster) {
         char[] found = references.ranges().get(number);
-        for (int i = 0; i < block.size(); i++) {
+        long first = number * block.size();
+        int start = Math.clamp(fromCluster - first, 0, block.size());
+        for (int i = start; i < block.size(); i++) {
             int count = found == null ? 0 : References.count(found[i]);
             if (block.get(i) != count) {
                 block.set(i, count);

@@ -2,6 +2,7 @@ package org.vmckpt.cow.qcow2;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 import org.vmckpt.cow.block.StorageFile;
 
 /** What an image that is open for writing has besides a reader. */
@@ -16,6 +17,8 @@ final class ImageWriter {
     private final ClusterWriter writer;
     private final ClusterZeroer zeroer;
     private final Flusher flusher;
+    private final EntryChanges changes;
+    private final Optional<EntryLog> log;
 
     /** Under {@link #resize}. */
     private int l1Capacity;
@@ -27,20 +30,22 @@ final class ImageWriter {
             HostClusters clusters,
             ClusterReader reader,
             Backing backing,
-            String name) {
+            String name,
+            Optional<EntryLog> log) {
         this.file = file;
         this.header = header;
         this.l2 = l2;
         this.clusters = clusters;
         this.backing = backing;
         this.l1Capacity = header.l1Capacity();
+        this.log = log;
         this.drops = new Drops(file, clusters, requests, header.clusterBits());
-        EntryChanges changes = new EntryChanges(l2, clusters, drops, header.clusterBits(), name);
+        this.changes = new EntryChanges(l2, clusters, drops, header.clusterBits(), name, log);
         ClusterHolds holds = new ClusterHolds();
         this.writer =
                 new ClusterWriter(file, header, l2, clusters, changes, holds, reader, backing);
         this.zeroer = new ClusterZeroer(file, header, l2, changes, holds, writer, backing);
-        this.flusher = new Flusher(file, l2, clusters, drops, header.l1OffsetBytes());
+        this.flusher = new Flusher(file, l2, clusters, drops, log, header.l1OffsetBytes());
     }
 
     Requests requests() {
@@ -78,13 +83,22 @@ final class ImageWriter {
         flushIfMuchIsDirty();
     }
 
+    /** Restores what a killed process had not flushed, and flushes it. */
+    void replayLog() throws IOException {
+        if (log.isPresent()) {
+            new LogReplay(header, l2, clusters, changes).run(log.get().read());
+            flusher.flush();
+            log.get().begin();
+        }
+    }
+
     void flush() throws IOException {
         flusher.flush();
     }
 
     /** A writer that nobody asks to flush must not fill memory. */
     private void flushIfMuchIsDirty() throws IOException {
-        if (l2.isFullOfDirtyTables()) {
+        if (l2.isFullOfDirtyTables() || (log.isPresent() && log.get().isFull())) {
             flusher.flush();
         }
     }
@@ -153,6 +167,6 @@ final class ImageWriter {
     void finish() throws IOException {
         flusher.flush();
         flusher.flush();
-        file.resize(clusters.endBytes());
+        file.resize(Math.min(file.size(), clusters.endBytes()));
     }
 }

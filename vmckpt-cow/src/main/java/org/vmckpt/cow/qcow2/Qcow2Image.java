@@ -58,31 +58,50 @@ public final class Qcow2Image implements BlockDevice {
      */
     public static Qcow2Image openReadOnly(
             StorageFile file, String name, Optional<BlockDevice> backing) throws VmckptException {
-        return open(file, name, backing, false);
+        return open(file, name, backing, false, Optional.empty());
     }
 
     /** As {@link #openReadOnly}, for writing too. Repairs an image that is marked dirty. */
     public static Qcow2Image open(StorageFile file, String name, Optional<BlockDevice> backing)
             throws VmckptException {
-        return open(file, name, backing, true);
+        return open(file, name, backing, true, Optional.empty());
+    }
+
+    /**
+     * As {@link #open(StorageFile, String, Optional)}, so that nothing that was written is lost if
+     * this process is killed. What an earlier one left in the log is restored first.
+     */
+    public static Qcow2Image open(
+            StorageFile file, String name, Optional<BlockDevice> backing, EntryLog log)
+            throws VmckptException {
+        return open(file, name, backing, true, Optional.of(log));
     }
 
     private static Qcow2Image open(
-            StorageFile file, String name, Optional<BlockDevice> backing, boolean writable)
+            StorageFile file,
+            String name,
+            Optional<BlockDevice> backing,
+            boolean writable,
+            Optional<EntryLog> log)
             throws VmckptException {
         Qcow2Header header = Qcow2Header.read(file, name);
         if (writable) {
             requireWritable(header, name);
         }
         try {
-            return open(file, header, name, new Backing(backing), writable);
+            return open(file, header, name, new Backing(backing), writable, log);
         } catch (IOException e) {
             throw DamagedImageException.explain("opening qcow2 file", name, e);
         }
     }
 
     private static Qcow2Image open(
-            StorageFile file, Qcow2Header header, String name, Backing backing, boolean writable)
+            StorageFile file,
+            Qcow2Header header,
+            String name,
+            Backing backing,
+            boolean writable,
+            Optional<EntryLog> log)
             throws IOException {
         EntryChecks checks = new EntryChecks(header, name);
         long[] l1 = checks.readL1(file, writable ? header.l1Capacity() : header.l1EntryCount());
@@ -98,7 +117,11 @@ public final class Qcow2Image implements BlockDevice {
         CompressedClusters compressed = new CompressedClusters(file, header, name);
         ClusterReader reader = new ClusterReader(file, header, l2, backing, compressed, name);
         Optional<ImageWriter> writer =
-                clusters.map(it -> new ImageWriter(file, header, l2, it, reader, backing, name));
+                clusters.map(
+                        it -> new ImageWriter(file, header, l2, it, reader, backing, name, log));
+        if (writer.isPresent()) {
+            writer.get().replayLog();
+        }
         return new Qcow2Image(file, name, header, l2, backing, reader, writer);
     }
 

@@ -1,5 +1,6 @@
 package org.vmckpt.cow.block;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -53,10 +54,26 @@ public final class CrashFile implements StorageFile {
     private final Content now = new Content();
     private final Content durable = new Content();
     private final List<Change> changes = new ArrayList<>();
+    private int changesLeft = Integer.MAX_VALUE;
 
     public CrashFile(byte[] content) {
         now.put(0, content, 0, content.length);
         durable.put(0, content, 0, content.length);
+    }
+
+    /** After some more changes and syncs every other one fails, and does nothing. */
+    public synchronized void dieAfter(int count) {
+        changesLeft = count;
+    }
+
+    public synchronized boolean isDead() {
+        return changesLeft < 0;
+    }
+
+    private void count() throws IOException {
+        if (changesLeft != Integer.MAX_VALUE && --changesLeft < 0) {
+            throw new IOException("the writer is dead");
+        }
     }
 
     @Override
@@ -69,14 +86,16 @@ public final class CrashFile implements StorageFile {
     }
 
     @Override
-    public synchronized void write(ByteBuffer from, long offset) {
+    public synchronized void write(ByteBuffer from, long offset) throws IOException {
+        count();
         byte[] bytes = new byte[from.remaining()];
         from.get(bytes);
         change(offset, bytes);
     }
 
     @Override
-    public synchronized void zero(long offset, long length) {
+    public synchronized void zero(long offset, long length) throws IOException {
+        count();
         int count = (int) Math.max(0, Math.min(length, now.size - offset));
         change(offset, new byte[count]);
     }
@@ -89,7 +108,8 @@ public final class CrashFile implements StorageFile {
     }
 
     @Override
-    public synchronized void sync() {
+    public synchronized void sync() throws IOException {
+        count();
         for (Change change : changes) {
             if (change.isResize()) {
                 durable.resize((int) change.offset);
@@ -106,7 +126,8 @@ public final class CrashFile implements StorageFile {
     }
 
     @Override
-    public synchronized void resize(long bytes) {
+    public synchronized void resize(long bytes) throws IOException {
+        count();
         changes.add(new Change(bytes, new byte[0]));
         now.resize((int) bytes);
     }

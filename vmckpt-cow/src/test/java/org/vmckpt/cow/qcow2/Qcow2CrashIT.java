@@ -3,6 +3,7 @@ package org.vmckpt.cow.qcow2;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.cow.block.BlockDevice;
 import org.vmckpt.cow.block.CrashFile;
 import org.vmckpt.cow.block.RawDevice;
@@ -54,7 +56,11 @@ class Qcow2CrashIT {
         private final SectorModel model;
         private final int backingSectors;
         private final byte[] backingBytes;
+        private final boolean logs;
         private CrashFile file = new CrashFile(new byte[0]);
+        private CrashFile log = new CrashFile(new byte[0]);
+        private int lastFirst;
+        private int[] lastBefore = new int[0];
         private Qcow2Image image;
         private int lastValue = 1000;
 
@@ -75,6 +81,7 @@ class Qcow2CrashIT {
             }
             model.flush();
             backingBytes = backing.content();
+            logs = random.nextBoolean();
             int version = 2 + random.nextInt(2);
             int bits = 12 + random.nextInt(random.nextInt(4) == 0 ? 10 : 5);
             long size = (long) sectors * SectorModel.SECTOR_BYTES;
@@ -88,15 +95,27 @@ class Qcow2CrashIT {
                     backingSectors == 0
                             ? Optional.empty()
                             : Optional.of(RawDevice.over(new CrashFile(backingBytes)));
-            return Qcow2Image.open(file, "image", backing);
+            return logs
+                    ? Qcow2Image.open(file, "image", backing, new EntryLog(log, "image of today"))
+                    : Qcow2Image.open(file, "image", backing);
         }
 
         int run() throws Exception {
             int crashes = 1 + random.nextInt(6);
             for (int i = 0; i < crashes; i++) {
                 int steps = random.nextInt(MOST_STEPS);
-                for (int step = 0; step < steps; step++) {
-                    step();
+                if (random.nextBoolean()) {
+                    file.dieAfter(random.nextInt(1 + 6 * steps));
+                }
+                lastBefore = new int[0];
+                try {
+                    for (int step = 0; step < steps; step++) {
+                        step();
+                    }
+                } catch (IOException | StorageException e) {
+                    if (!file.isDead()) {
+                        throw e;
+                    }
                 }
                 crash();
             }
@@ -119,13 +138,15 @@ class Qcow2CrashIT {
             int count = 1 + random.nextInt(Math.min(most, model.sectors() - first));
             long offset = (long) first * SectorModel.SECTOR_BYTES;
             long length = (long) count * SectorModel.SECTOR_BYTES;
+            lastFirst = first;
+            lastBefore = model.values(first, count);
             switch (random.nextInt(12)) {
                 case 0 -> {
-                    image.writeZeroes(offset, length, random.nextBoolean());
                     model.put(first, count, 0);
+                    image.writeZeroes(offset, length, random.nextBoolean());
                 }
                 case 1 -> {
-                    image.discard(offset, length);
+                    discard(first, count);
                     // Discarded and then read: it stays what it is read as.
                     model.assertReadsZeroOrSame(first, read(first, count));
                 }
@@ -142,8 +163,20 @@ class Qcow2CrashIT {
                     }
                 }
                 default -> {
-                    image.write(SectorModel.bytes(count, ++lastValue), offset);
-                    model.put(first, count, lastValue);
+                    model.put(first, count, ++lastValue);
+                    image.write(SectorModel.bytes(count, lastValue), offset);
+                }
+            }
+        }
+
+        private void discard(int first, int count) throws IOException {
+            boolean done = false;
+            try {
+                image.discard(first * 512L, count * 512L);
+                done = true;
+            } finally {
+                if (!done) {
+                    model.put(first, count, 0);
                 }
             }
         }
@@ -155,12 +188,18 @@ class Qcow2CrashIT {
         }
 
         private void crash() throws Exception {
-            byte[] left = random.nextInt(3) == 0 ? file.afterKill() : file.afterCrash(random);
+            boolean kill = random.nextBoolean();
+            byte[] left = kill ? file.afterKill() : file.afterCrash(random);
             Files.write(path, left);
             assertCleanOrLeaky(path);
             file = new CrashFile(left);
+            log = new CrashFile(kill ? log.afterKill() : new byte[0]);
             image = open();
-            model.assertReadsAfterCrash(read(0, model.sectors()));
+            if (kill && logs) {
+                model.assertReadsAfterKill(read(0, model.sectors()), lastFirst, lastBefore);
+            } else {
+                model.assertReadsAfterCrash(read(0, model.sectors()));
+            }
         }
     }
 

@@ -67,6 +67,26 @@ final class SectorModel {
         }
     }
 
+    /**
+     * After the process was killed: all is there. Of its last request each sector was done or not.
+     *
+     * @param before what the sectors from {@code first} on held before that
+     */
+    void assertReadsAfterKill(ByteBuffer bytes, int first, int[] before) {
+        for (int i = 0; bytes.hasRemaining(); i++) {
+            boolean undecided = i >= first && i < first + before.length;
+            int other = undecided ? before[i - first] : now[i];
+            int value = valueOf(bytes);
+            assertThat(value).as("sector %d", i).isIn(now[i], other);
+            now[i] = value;
+        }
+        flush();
+    }
+
+    int[] values(int first, int count) {
+        return Arrays.copyOfRange(now, first, first + count);
+    }
+
     /** After a crash, or a new disk: from now on it is durably what it reads as. */
     void assertReadsAfterCrash(ByteBuffer bytes) {
         for (int i = 0; bytes.hasRemaining(); i++) {
