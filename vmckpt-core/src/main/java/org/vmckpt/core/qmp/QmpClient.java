@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
@@ -45,21 +46,28 @@ public final class QmpClient implements AutoCloseable {
     // No JSON has this byte: QEMU's docs/interop/qmp-spec tells to send it to get rid of a part.
     private static final byte[] FORGET = {(byte) 0xff, '\n'};
 
+    /**
+     * QEMU finishes the command of a client that was killed and gives the answer to the next one,
+     * whose numbers are others. Few digits: it reads them byte by byte, while a guest waits.
+     */
+    private static final long ID_RANGE = 1_000_000;
+
     private final Path socketPath;
     private final SocketChannel channel;
     private final Thread reader;
     private final CompletableFuture<QemuVersion> greeting = new CompletableFuture<>();
     private final Map<Long, CompletableFuture<JsonNode>> pending = new ConcurrentHashMap<>();
     private final EventListeners events = new EventListeners();
-    private final AtomicLong nextId = new AtomicLong();
+    private final AtomicLong nextId;
     // Guarded by this.
     private @Nullable StagedCommand staged;
     private volatile @Nullable VmckptException broken;
     private volatile boolean readsAhead;
 
-    private QmpClient(Path socketPath, SocketChannel channel) {
+    private QmpClient(Path socketPath, SocketChannel channel, long firstId) {
         this.socketPath = socketPath;
         this.channel = channel;
+        this.nextId = new AtomicLong(firstId);
         this.reader = Thread.ofPlatform().name("qmp-reader").daemon().unstarted(this::readLoop);
     }
 
@@ -71,7 +79,12 @@ public final class QmpClient implements AutoCloseable {
      * @throws ProtocolException the peer is not a QMP server
      */
     public static QmpClient connect(Path socketPath, Duration timeout) throws VmckptException {
-        QmpClient client = new QmpClient(socketPath, QmpSocket.open(socketPath));
+        return connect(socketPath, timeout, ThreadLocalRandom.current().nextLong(ID_RANGE));
+    }
+
+    static QmpClient connect(Path socketPath, Duration timeout, long firstId)
+            throws VmckptException {
+        QmpClient client = new QmpClient(socketPath, QmpSocket.open(socketPath), firstId);
         boolean connected = false;
         try {
             client.reader.start();

@@ -75,7 +75,7 @@ class QmpClientTest {
     @Test
     void greetingTellsTheVersion() throws Exception {
         peerSays(GREETING, false);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0)) {
             assertThat(client.version().number()).isEqualTo("7.2.22");
             assertThat(client.version().packageName()).isEqualTo("Debian");
         }
@@ -88,7 +88,7 @@ class QmpClientTest {
                         + "{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"no such"
                         + " thing\"}}\n",
                 false);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0)) {
             assertThatThrownBy(() -> client.execute("query-status"))
                     .isInstanceOf(ProtocolException.class)
                     .hasMessageContaining("query-status")
@@ -99,7 +99,7 @@ class QmpClientTest {
     @Test
     void closedConnectionFailsWaitersAndLaterCommands() throws Exception {
         peerSays(GREETING, true);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5));
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0);
                 EventWaiter waiter = client.waitFor("STOP", event -> event.is("STOP"))) {
             assertThatThrownBy(() -> waiter.await(Duration.ofSeconds(5)))
                     .isInstanceOf(TransportException.class)
@@ -133,7 +133,7 @@ class QmpClientTest {
     @Test
     void humanMonitorSocketIsNotQmp() {
         peerSays("QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ", false);
-        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5)))
+        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5), 0))
                 .isInstanceOf(ProtocolException.class)
                 .hasMessageContaining("not a QMP socket");
     }
@@ -141,8 +141,33 @@ class QmpClientTest {
     @Test
     void jsonThatIsNoGreetingIsNotQmp() {
         peerSays("{\"return\": {}}\n", false);
-        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5)))
+        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5), 0))
                 .isInstanceOf(ProtocolException.class);
+    }
+
+    @Test
+    void answersToACommandOfAKilledClientAreForNobody() throws Exception {
+        CompletableFuture<Void> spoken =
+                CompletableFuture.runAsync(this::answerAnotherFirst, Thread::startVirtualThread);
+        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+            assertThat(client.execute("query-status").path("of").asText()).isEqualTo("this");
+        }
+        spoken.get();
+    }
+
+    private void answerAnotherFirst() {
+        try (SocketChannel peer = server.accept()) {
+            say(peer, GREETING.lines().findFirst().orElseThrow());
+            for (int command = 0; command < 2; command++) {
+                JsonNode request = Json.MAPPER.readTree(heard(peer));
+                for (int id = 0; id < 10; id++) {
+                    say(peer, "{\"return\": {\"of\": \"another\"}, \"id\": " + id + "}");
+                }
+                say(peer, "{\"return\": {\"of\": \"this\"}, \"id\": " + request.path("id") + "}");
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
     }
 
     private static String heard(SocketChannel peer) throws IOException {
@@ -183,7 +208,7 @@ class QmpClientTest {
                         greeted.completeExceptionally(e);
                     }
                 });
-        QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5));
+        QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0);
         return new Conversation(client, greeted.get());
     }
 
