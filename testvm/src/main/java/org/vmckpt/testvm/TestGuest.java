@@ -20,6 +20,9 @@ public final class TestGuest implements AutoCloseable {
     private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
     private static final long END_SECONDS = 10;
 
+    /** It says one every quarter of a second. */
+    private static final int WORKING_TICKS = 4;
+
     private final Path folder;
     private final List<String> commandLine;
     private final Process process;
@@ -79,6 +82,12 @@ public final class TestGuest implements AutoCloseable {
     /** Waits for the first line of the guest. */
     public ConsoleLine.Boot awaitBoot() {
         return console.awaitBoot(BOOT_TIMEOUT);
+    }
+
+    /** Waits until the guest has been at its work for a second. */
+    public void awaitWork() {
+        awaitBoot();
+        console.awaitTick(WORKING_TICKS, BOOT_TIMEOUT);
     }
 
     public GuestConsole console() {

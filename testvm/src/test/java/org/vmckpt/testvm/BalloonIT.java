@@ -47,8 +47,7 @@ final class BalloonIT {
                         .extraArguments(Balloon.DEVICE)
                         .workload(LOAD)
                         .start();
-        guest.awaitBoot();
-        guest.console().awaitTick(4, SOON);
+        guest.awaitWork();
         return guest;
     }
 

@@ -169,8 +169,7 @@ final class EnginesIT {
     @Test
     void memoryOfAStoppedGuestIsStoredByteForByte() throws Exception {
         try (TestGuest guest = guestOn(GuestMemoryKind.MEMFD).start()) {
-            guest.awaitBoot();
-            guest.console().awaitTick(4, SOON);
+            guest.awaitWork();
             qmp(guest, "stop");
             Manifest manifest = checkpoint(guest.qmpSocket(), EngineName.PAUSE).manifest();
             StoredMemory.requireEqual(store, manifest, guest);

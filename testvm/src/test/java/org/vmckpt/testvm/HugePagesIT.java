@@ -48,7 +48,25 @@ final class HugePagesIT {
     /** Each huge page takes the store so long that the window outlasts the balloon's start. */
     private static final long SLOW_STORE_NANOS = 20_000_000;
 
+    private static final Workload FLAT_OUT = Workload.flatOut(16 * MIB);
+
     @TempDir Path folder;
+
+    private interface OfGuest {
+        void run(TestGuest guest, Store store) throws Exception;
+    }
+
+    /** In a memfd of huge pages, of which the host has no more then. */
+    private void withHugeGuest(Workload workload, OfGuest test) throws Exception {
+        assumeMemfdsAreIgnored();
+        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
+                TestGuest guest =
+                        guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).workload(workload).start();
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitWork();
+            test.run(guest, store);
+        }
+    }
 
     private TestGuestBuilder guest() {
         return TestGuest.builder()
@@ -57,7 +75,7 @@ final class HugePagesIT {
                 .directory(folder.resolve("guest"))
                 .secondMonitor()
                 .extraArguments(Balloon.DEVICE)
-                .workload(Workload.flatOut(16 * MIB));
+                .workload(FLAT_OUT);
     }
 
     /** QEMU 8.1 and later leave only files out of the device state: the other test is theirs. */
@@ -94,8 +112,7 @@ final class HugePagesIT {
     }
 
     private void takeAndRestore(TestGuest guest, Map<Path, Path> maps) throws Exception {
-        ConsoleLine.Boot boot = guest.awaitBoot();
-        guest.console().awaitTick(4, SOON);
+        guest.awaitWork();
         try (Store store = Store.openOrCreate(folder.resolve("store"));
                 Epochs epochs = Epochs.of(guest, store)) {
             epochs.take();
@@ -103,7 +120,7 @@ final class HugePagesIT {
             Manifest second = epochs.take().manifest();
             requireOnlyWhatDiffers(store, second);
             requireEqualMemory(guest, epochs);
-            restoreAndRun(store, second, maps, boot);
+            restoreAndRun(store, second, maps, guest);
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }
@@ -138,7 +155,7 @@ final class HugePagesIT {
     }
 
     private void restoreAndRun(
-            Store store, Manifest manifest, Map<Path, Path> maps, ConsoleLine.Boot boot)
+            Store store, Manifest manifest, Map<Path, Path> maps, TestGuest original)
             throws Exception {
         Path restoredFolder = folder.resolve("restored");
         RestoreRequest request =
@@ -150,90 +167,89 @@ final class HugePagesIT {
                 .hasMessageContainingAll(
                         GUEST_PAGES + " huge pages", missing + " are missing", "nr_hugepages");
         assertThat(restoredFolder).isEmptyDirectory();
-        try (HugePages _ = HugePages.reserve(missing);
-                RestoredGuest restored = RestoredGuest.restore(restoredFolder, request)) {
-            restored.requireGoesOn(boot.nonce());
+        try (HugePages _ = HugePages.reserve(missing)) {
+            requireGoesOn(restoredFolder, request, original);
+        }
+    }
+
+    private static void requireGoesOn(Path folder, RestoreRequest request, TestGuest original)
+            throws Exception {
+        String nonce = original.console().awaitAnyTick(SOON).nonce();
+        try (RestoredGuest restored = RestoredGuest.restore(folder, request)) {
+            restored.requireGoesOn(nonce);
         }
     }
 
     @Test
     void guestComesBackInUsualPagesWhereThereAreNoHugeOnes() throws Exception {
-        assumeMemfdsAreIgnored();
-        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
-                TestGuest guest = guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).start();
-                Store store = Store.openOrCreate(folder.resolve("store"))) {
-            ConsoleLine.Boot boot = guest.awaitBoot();
-            guest.console().awaitTick(4, SOON);
-            CheckpointReport report =
-                    CheckpointService.checkpoint(
-                            CheckpointRequest.of(guest.qmpSocket(), store),
-                            ProgressListener.none());
-            assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
-            Path restoredFolder = folder.resolve("restored");
-            String memory = "-object memory-backend-memfd,id=ram,share=on,size=" + MEMORY_BYTES;
-            RestoreRequest request =
-                    RestoredGuest.request(store, report.manifest(), restoredFolder)
-                            .withMaps(Map.of(guest.folder(), restoredFolder))
-                            .withArguments(List.of(memory));
-            try (RestoredGuest restored = RestoredGuest.restore(restoredFolder, request)) {
-                restored.requireGoesOn(boot.nonce());
-            }
-        }
+        withHugeGuest(
+                FLAT_OUT,
+                (guest, store) -> {
+                    CheckpointReport report =
+                            CheckpointService.checkpoint(
+                                    CheckpointRequest.of(guest.qmpSocket(), store),
+                                    ProgressListener.none());
+                    assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
+                    Path restoredFolder = folder.resolve("restored");
+                    String memory =
+                            "-object memory-backend-memfd,id=ram,share=on,size=" + MEMORY_BYTES;
+                    RestoreRequest request =
+                            RestoredGuest.request(store, report.manifest(), restoredFolder)
+                                    .withMaps(Map.of(guest.folder(), restoredFolder))
+                                    .withArguments(List.of(memory));
+                    requireGoesOn(restoredFolder, request, guest);
+                });
     }
 
     @Test
     void balloonThatFillsInTheWindowVoidsTheAttempt() throws Exception {
-        assumeMemfdsAreIgnored();
-        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
-                TestGuest guest = guest().memoryKind(GuestMemoryKind.HUGE_MEMFD).start();
-                Store store = Store.openOrCreate(folder.resolve("store"))) {
-            guest.awaitBoot();
-            guest.console().awaitTick(4, SOON);
-            try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
-                AtomicInteger pauses = new AtomicInteger();
-                CheckpointReport report =
-                        ProbedCheckpoint.take(
-                                smallBudget(guest, store, qmp),
-                                HugePagesIT::storeSlowly,
-                                moment -> {
-                                    if (moment.equals("STOPPED") && pauses.getAndIncrement() == 0) {
-                                        new Balloon(qmp).leave(SMALL_BYTES);
-                                    }
-                                });
-                assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
-                assertThat(report.warnings()).anyMatch(it -> it.contains("gave memory back"));
-                assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
-            }
-            assertThat(guest.console().verify(SOON).errors()).isZero();
-        }
+        withHugeGuest(
+                FLAT_OUT,
+                (guest, store) -> {
+                    try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
+                        AtomicInteger pauses = new AtomicInteger();
+                        CheckpointReport report =
+                                ProbedCheckpoint.take(
+                                        smallBudget(guest, store, qmp),
+                                        HugePagesIT::storeSlowly,
+                                        moment -> {
+                                            if (moment.equals("STOPPED")
+                                                    && pauses.getAndIncrement() == 0) {
+                                                new Balloon(qmp).leave(SMALL_BYTES);
+                                            }
+                                        });
+                        assertThat(pauses.get())
+                                .as("the first attempt was voided")
+                                .isGreaterThan(1);
+                        assertThat(report.warnings())
+                                .anyMatch(it -> it.contains("gave memory back"));
+                        assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
+                    }
+                    assertThat(guest.console().verify(SOON).errors()).isZero();
+                });
     }
 
     @Test
     void balloonThatMovedBetweenEpochsHasAllMemoryReadAgain() throws Exception {
-        assumeMemfdsAreIgnored();
-        try (HugePages _ = HugePages.reserve(GUEST_PAGES);
-                TestGuest guest =
-                        guest().memoryKind(GuestMemoryKind.HUGE_MEMFD)
-                                .workload(Workload.idle(16 * MIB))
-                                .start();
-                Store store = Store.openOrCreate(folder.resolve("store"));
-                QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
-                Epochs epochs = Epochs.of(guest, store)) {
-            guest.awaitBoot();
-            guest.console().awaitTick(4, SOON);
-            epochs.take();
-            RamRegion region = StoredMemory.region(guest, qmp);
-            new Balloon(qmp).leaveAndAwait(SMALL_BYTES);
-            qmp.execute("stop");
-            CheckpointReport second = epochs.take();
-            StoredMemory.requireEqual(store, second.manifest(), region);
-            assertThat(second.warnings())
-                    .as("known beforehand, not by an attempt in vain")
-                    .noneMatch(it -> it.contains("gave memory back"));
-            assertThat(second.manifest().statistics().get("pagesWanted"))
-                    .isEqualTo(GUEST_PAGES * UNITS_PER_PAGE);
-            qmp.execute("cont");
-        }
+        withHugeGuest(
+                Workload.idle(16 * MIB),
+                (guest, store) -> {
+                    try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                            Epochs epochs = Epochs.of(guest, store)) {
+                        epochs.take();
+                        RamRegion region = StoredMemory.region(guest, qmp);
+                        new Balloon(qmp).leaveAndAwait(SMALL_BYTES);
+                        qmp.execute("stop");
+                        CheckpointReport second = epochs.take();
+                        StoredMemory.requireEqual(store, second.manifest(), region);
+                        assertThat(second.warnings())
+                                .as("known beforehand, not by an attempt in vain")
+                                .noneMatch(it -> it.contains("gave memory back"));
+                        assertThat(second.manifest().statistics().get("pagesWanted"))
+                                .isEqualTo(GUEST_PAGES * UNITS_PER_PAGE);
+                        qmp.execute("cont");
+                    }
+                });
     }
 
     private static CheckpointRequest smallBudget(TestGuest guest, Store store, QmpClient qmp)

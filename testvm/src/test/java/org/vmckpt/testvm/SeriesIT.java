@@ -40,8 +40,7 @@ final class SeriesIT {
                         .secondMonitor()
                         .workload(workload)
                         .start();
-        guest.awaitBoot();
-        guest.console().awaitTick(4, SOON);
+        guest.awaitWork();
         return guest;
     }
 
