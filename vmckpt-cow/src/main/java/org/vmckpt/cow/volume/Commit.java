@@ -130,6 +130,7 @@ final class Commit {
         try {
             closeAlone(layer);
             Files.deleteIfExists(folder.file(file));
+            LoggedFile.deleteFor(folder.file(file));
         } catch (IOException e) {
             throw failed(e);
         } catch (InterruptedException e) {

@@ -69,14 +69,42 @@ final class LayerFiles {
 
     private Qcow2Image openQcow2(Path path, Optional<BlockDevice> below, boolean writable)
             throws VmckptException {
-        StorageFile file = opener.open(path, writable);
+        return writable ? openWritable(path, below) : openReadOnly(path, below);
+    }
+
+    private Qcow2Image openReadOnly(Path path, Optional<BlockDevice> below) throws VmckptException {
+        StorageFile file = opener.open(path, false);
         try {
-            return writable
-                    ? Qcow2Image.open(file, path.toString(), below)
-                    : Qcow2Image.openReadOnly(file, path.toString(), below);
+            return Qcow2Image.openReadOnly(file, path.toString(), below);
         } catch (VmckptException e) {
             closeAfter(file, e);
             throw e;
+        }
+    }
+
+    private Qcow2Image openWritable(Path path, Optional<BlockDevice> below) throws VmckptException {
+        LoggedFile file = LoggedFile.of(opener.open(path, true), path);
+        try {
+            return Qcow2Image.open(file, path.toString(), below, file.entryLog(path));
+        } catch (IOException e) {
+            closeAfter(file, e);
+            throw new StorageException("opening disk file " + path + ": " + e, e);
+        } catch (VmckptException e) {
+            closeAfter(file, e);
+            throw e;
+        }
+    }
+
+    /** Puts what a killed process left in a layer's log into its file. */
+    void recover(LayerFile file) throws VmckptException {
+        Path path = folder.file(file);
+        if (file.isOurs() && LoggedFile.existsFor(path)) {
+            // What lies below does not matter for that.
+            try (Qcow2Image image = openWritable(path, Optional.empty())) {
+                image.flush();
+            } catch (IOException e) {
+                throw new StorageException("recovering " + path + ": " + e, e);
+            }
         }
     }
 
@@ -136,7 +164,7 @@ final class LayerFiles {
         throw new CorruptException("a layer that is no qcow2 file cannot be folded");
     }
 
-    private static void closeAfter(AutoCloseable opened, Exception failure) {
+    static void closeAfter(AutoCloseable opened, Exception failure) {
         try {
             opened.close();
         } catch (Exception e) {

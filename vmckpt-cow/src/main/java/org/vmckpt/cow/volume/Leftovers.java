@@ -30,6 +30,7 @@ final class Leftovers {
             boolean folded = description.folded().contains(file.getFileName().toString());
             if (folded || isEmpty(file)) {
                 Files.delete(file);
+                LoggedFile.deleteFor(file);
             } else {
                 LOG.warn("{} belongs to no layer and holds data; it is left there", file);
             }

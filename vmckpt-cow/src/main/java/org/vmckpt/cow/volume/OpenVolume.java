@@ -87,6 +87,9 @@ public final class OpenVolume implements AutoCloseable {
             VolumeDescription description = folder.read();
             LayerFiles files = new LayerFiles(folder, opener);
             VolumeDescription clean = new Leftovers(folder).remove(description);
+            for (LayerFile layer : clean.layers()) {
+                files.recover(layer);
+            }
             Volume volume = new Volume(clean.name(), files.openAll(clean, true));
             opened = true;
             return new OpenVolume(folder, lock, files, clean, volume);
@@ -308,6 +311,7 @@ public final class OpenVolume implements AutoCloseable {
                     LayerFiles.imageOf(prepared.layer()).replaceBacking(Optional.empty());
                     unused.close();
                     Files.deleteIfExists(folder.file(prepared.file()));
+                    LoggedFile.deleteFor(folder.file(prepared.file()));
                     Files.deleteIfExists(prepared.json());
                     prepared = null;
                 }

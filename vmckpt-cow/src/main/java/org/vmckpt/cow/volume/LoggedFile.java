@@ -1,0 +1,101 @@
+package org.vmckpt.cow.volume;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.block.PlainFile;
+import org.vmckpt.cow.block.StorageFile;
+import org.vmckpt.cow.qcow2.EntryLog;
+
+/**
+ * A layer's file together with that of its log, in which changes outlive this process that the
+ * layer's file has not got yet. Closing one closes both. The log stays: it says itself what of it
+ * is still needed, and which file it belongs to.
+ */
+final class LoggedFile implements StorageFile {
+    private final StorageFile file;
+    private final StorageFile log;
+
+    private LoggedFile(StorageFile file, StorageFile log) {
+        this.file = file;
+        this.log = log;
+    }
+
+    /** Owns the file; closes it if that fails. */
+    static LoggedFile of(StorageFile file, Path layer) throws VmckptException {
+        try {
+            Path log = logOf(layer);
+            return new LoggedFile(
+                    file, Files.exists(log) ? PlainFile.open(log) : PlainFile.create(log));
+        } catch (VmckptException e) {
+            LayerFiles.closeAfter(file, e);
+            throw e;
+        }
+    }
+
+    EntryLog entryLog(Path layer) throws IOException {
+        return new EntryLog(log, EntryLog.identityOf(layer));
+    }
+
+    private static Path logOf(Path layer) {
+        return layer.resolveSibling(layer.getFileName() + ".log");
+    }
+
+    /** Whether a process may have left something in it. */
+    static boolean existsFor(Path layer) {
+        return Files.exists(logOf(layer));
+    }
+
+    static void deleteFor(Path layer) throws IOException {
+        Files.deleteIfExists(logOf(layer));
+    }
+
+    @Override
+    public int read(ByteBuffer into, long offset) throws IOException {
+        return file.read(into, offset);
+    }
+
+    @Override
+    public void write(ByteBuffer from, long offset) throws IOException {
+        file.write(from, offset);
+    }
+
+    @Override
+    public void zero(long offset, long length) throws IOException {
+        file.zero(offset, length);
+    }
+
+    @Override
+    public void sync() throws IOException {
+        file.sync();
+    }
+
+    @Override
+    public long size() throws IOException {
+        return file.size();
+    }
+
+    @Override
+    public void resize(long bytes) throws IOException {
+        file.resize(bytes);
+    }
+
+    @Override
+    public long nextData(long offset) throws IOException {
+        return file.nextData(offset);
+    }
+
+    @Override
+    public long nextHole(long offset) throws IOException {
+        return file.nextHole(offset);
+    }
+
+    @Override
+    public void close() throws IOException {
+        try (log) {
+            file.close();
+        }
+    }
+}
