@@ -19,7 +19,7 @@ final class KilledServerIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int KILLS = 2;
-    private static final int SOME_WRITES = 1500;
+    private static final int SOME_WRITES = 400;
 
     @TempDir private Path folder;
 

@@ -1,0 +1,168 @@
+package org.vmckpt.testvm.bench;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.volume.VolumeCreator;
+import org.vmckpt.testvm.bench.NbdContender.Server;
+
+/**
+ * Serves one qcow2 file in turn by vmckpt and by qemu-nbd: what was written before, over and over;
+ * and first writes to a new file on a chain of 1 and of 8, which copy a cluster each.
+ */
+final class VolumeSuite {
+    private static final long DISK_BYTES = 512L << 20;
+    private static final int CLUSTER_BYTES = 64 << 10;
+    private static final int SMALL = 4 << 10;
+    private static final int LARGE = 1 << 20;
+    private static final int[] CHAINS = {1, 8};
+
+    private static final List<FioJob> READS =
+            List.of(
+                    new FioJob("random read 4 KiB, depth 1", "randread", SMALL, 1, false),
+                    new FioJob("random read 4 KiB, depth 32", "randread", SMALL, 32, false),
+                    new FioJob("sequential read 1 MiB, depth 1", "read", LARGE, 1, false),
+                    new FioJob("sequential read 1 MiB, depth 32", "read", LARGE, 32, false));
+    private static final List<FioJob> WRITES =
+            List.of(
+                    new FioJob("random write 4 KiB, depth 1", "randwrite", SMALL, 1, false),
+                    new FioJob("random write 4 KiB, depth 32", "randwrite", SMALL, 32, false),
+                    new FioJob("sequential write 1 MiB, depth 1", "write", LARGE, 1, false),
+                    new FioJob("sequential write 1 MiB, depth 32", "write", LARGE, 32, false));
+    private static final List<FioJob> FIRST_WRITES =
+            List.of(
+                    new FioJob("first write 4 KiB, depth 1", "randwrite", SMALL, 1, true),
+                    new FioJob("first write 4 KiB, depth 32", "randwrite", SMALL, 32, true));
+
+    private final Path folder;
+    private final int rounds;
+    private final int seconds;
+    private final PrintStream progress;
+    private final Map<String, Map<NbdContender, List<Double>>> samples = new LinkedHashMap<>();
+
+    VolumeSuite(Path folder, int rounds, int seconds, PrintStream progress) {
+        this.folder = folder;
+        this.rounds = rounds;
+        this.seconds = seconds;
+        this.progress = progress;
+    }
+
+    BenchReport run() throws IOException, InterruptedException, VmckptException {
+        for (int chain : CHAINS) {
+            Path volume = makeChain(chain);
+            for (int round = 0; round < rounds; round++) {
+                for (NbdContender contender : NbdContender.values()) {
+                    measure(contender, volume, chain, READS);
+                    if (chain == 1) {
+                        measure(contender, volume, chain, WRITES);
+                    }
+                    for (FioJob job : FIRST_WRITES) {
+                        Path fresh = overlay(volume, "fresh");
+                        measure(contender, fresh, chain, List.of(job));
+                        delete(fresh);
+                    }
+                }
+            }
+        }
+        List<BenchRow> rows = rows();
+        Path forked = overlay(folder.resolve("chain1-1"), "forked");
+        rows.add(new ForksUnderLoad(forked, folder.resolve("bench.sock")).run());
+        return new BenchReport("volume", rows, List.of("requests a second (1/s): more is better"));
+    }
+
+    /** The lowest file is full; each above it says something about an eighth of the disk. */
+    private Path makeChain(int length) throws IOException, InterruptedException, VmckptException {
+        Path top =
+                VolumeCreator.create(
+                                folder.resolve("chain%d-1".formatted(length)),
+                                Optional.empty(),
+                                Optional.empty(),
+                                OptionalLong.of(DISK_BYTES),
+                                CLUSTER_BYTES)
+                        .path();
+        fill(top, "write", DISK_BYTES);
+        for (int i = 2; i <= length; i++) {
+            top = overlay(top, "chain%d-%d".formatted(length, i));
+            fill(top, "randwrite", DISK_BYTES / CHAINS[CHAINS.length - 1]);
+        }
+        return top;
+    }
+
+    private Path overlay(Path below, String name) throws VmckptException {
+        return VolumeCreator.create(
+                        folder.resolve(name),
+                        Optional.of(below.resolve("layer-0.qcow2")),
+                        Optional.of("qcow2"),
+                        OptionalLong.empty(),
+                        CLUSTER_BYTES)
+                .path();
+    }
+
+    private void fill(Path volume, String pattern, long bytes)
+            throws IOException, InterruptedException {
+        Path socket = folder.resolve("fill.sock");
+        try (Server _ = NbdContender.QEMU_NBD.serve(volume, socket)) {
+            Process fio =
+                    new ProcessBuilder(
+                                    "fio",
+                                    "--name=fill",
+                                    "--ioengine=nbd",
+                                    "--thread",
+                                    "--uri=nbd+unix:///%s?socket=%s"
+                                            .formatted(volume.getFileName(), socket),
+                                    "--rw=" + pattern,
+                                    "--bs=" + CLUSTER_BYTES,
+                                    "--iodepth=16",
+                                    "--io_size=" + bytes,
+                                    "--end_fsync=1")
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .redirectErrorStream(true)
+                            .start();
+            if (fio.waitFor() != 0) {
+                throw new IOException("fio could not fill " + volume);
+            }
+        }
+    }
+
+    private void measure(NbdContender contender, Path volume, int chain, List<FioJob> jobs)
+            throws IOException, InterruptedException {
+        Path socket = folder.resolve("bench.sock");
+        try (Server _ = contender.serve(volume, socket)) {
+            for (FioJob job : jobs) {
+                double rate = job.run(socket, String.valueOf(volume.getFileName()), seconds);
+                String row = job.name() + ", chain " + chain;
+                progress.printf("%-50s %-9s %9.0f/s%n", row, contender.title(), rate);
+                samples.computeIfAbsent(row, _ -> new LinkedHashMap<>())
+                        .computeIfAbsent(contender, _ -> new ArrayList<>())
+                        .add(rate);
+            }
+        }
+    }
+
+    private static void delete(Path volume) throws IOException {
+        for (String file : new String[] {"layer-0.qcow2", "volume.json", "lock"}) {
+            Files.deleteIfExists(volume.resolve(file));
+        }
+        Files.delete(volume);
+    }
+
+    private List<BenchRow> rows() {
+        List<BenchRow> rows = new ArrayList<>();
+        samples.forEach((name, rates) -> {
+            Distribution ours = Distribution.of(rates.getOrDefault(NbdContender.VMCKPT, List.of()));
+            Distribution theirs =
+                    Distribution.of(rates.getOrDefault(NbdContender.QEMU_NBD, List.of()));
+            rows.add(
+                    new BenchRow(name, "1/s", ours, Map.of(NbdContender.QEMU_NBD.title(), theirs)));
+        });
+        return rows;
+    }
+}
