@@ -42,7 +42,7 @@ public sealed interface ConsoleLine {
             @JsonProperty("disk_max_us") long diskMaxMicros)
             implements ConsoleLine {}
 
-    /** How long touches of random pages took in the last second, from when each was due. */
+    /** How long touches of random pages took since the tick before, from when each was due. */
     record Stall(
             long counter,
             @JsonProperty("mono_ms") long monotonicMillis,

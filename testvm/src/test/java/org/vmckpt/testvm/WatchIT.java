@@ -116,7 +116,7 @@ final class WatchIT {
         }
     }
 
-    /** Since so many reports; the guest makes one a second, so the one of now is awaited. */
+    /** Since so many reports; the one of now is awaited. */
     private static long longestStallMicros(TestGuest guest, int since) throws Exception {
         int wanted = guest.console().stalls().size() + 2;
         long deadline = System.nanoTime() + SOON.toNanos();

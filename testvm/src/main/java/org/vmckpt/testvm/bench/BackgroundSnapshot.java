@@ -3,6 +3,7 @@ package org.vmckpt.testvm.bench;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -36,8 +37,10 @@ final class BackgroundSnapshot implements Contender {
             Instant completed = qemu.completedAt();
             Instant resumed = qemu.resumedAt();
             long bytes = sink.awaitEnd();
+            Instant stopped = qemu.stoppedAt();
             return new Measurement(
-                    OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
+                    Optional.of(stopped),
+                    OptionalDouble.of(Millis.between(stopped, resumed)),
                     OptionalDouble.of(Millis.between(resumed, completed)),
                     OptionalDouble.empty(),
                     OptionalLong.of(bytes));

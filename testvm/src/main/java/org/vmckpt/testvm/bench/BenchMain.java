@@ -15,6 +15,9 @@ public final class BenchMain {
 
     /** Exits with 0 when all was measured, 2 when the arguments are wrong, 1 when it failed. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new BenchMain()).execute(arguments));
+        System.exit(
+                new CommandLine(new BenchMain())
+                        .setCaseInsensitiveEnumValuesAllowed(true)
+                        .execute(arguments));
     }
 }

@@ -3,6 +3,7 @@ package org.vmckpt.testvm.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
@@ -29,12 +30,21 @@ final class CowCommand implements Callable<Integer> {
             description = "also write a report with charts there; it needs no other file")
     private @Nullable Path html;
 
+    @Option(
+            names = "--load",
+            paramLabel = "LOAD",
+            split = ",",
+            description =
+                    "of idle, slow, fast, random; default: all. Without idle the incremental"
+                            + " checkpoints are left out")
+    private List<CowLoad> loads = List.of(CowLoad.values());
+
     @Override
     public Integer call() throws VmckptException, IOException, InterruptedException {
         options.check();
         options.requireWritable("--html", html);
         CowResults results =
-                new CowSuite(options.memoryBytes(), options.rounds(), System.err).run();
+                new CowSuite(options.memoryBytes(), loads, options.rounds(), System.err).run();
         options.write(results.report());
         System.out.println("targets (medians of " + options.rounds() + " rounds):");
         for (CowTargets.Target target : CowTargets.judge(results, options.rounds())) {

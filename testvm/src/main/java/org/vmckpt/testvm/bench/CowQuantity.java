@@ -7,6 +7,8 @@ enum CowQuantity {
     STALL_P99("stall p99", "us"),
     STALL_P999("stall p99.9", "us"),
     STALL_LONGEST("guest's longest stall", "us"),
+    WINDOW_P999("stall p99.9 around the window", "us"),
+    WINDOW_LOST("guest writes lost around the window", "pages"),
     LOST("guest writes lost", "pages"),
     FAULT_P50("fault service p50", "us"),
     FAULT_P99("fault service p99", "us"),

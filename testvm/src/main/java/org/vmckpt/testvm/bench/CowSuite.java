@@ -25,11 +25,14 @@ final class CowSuite {
                             + " pages of up to 128 MiB, one after another as fast as it goes.",
                     "pause: from QEMU's STOP event to its RESUME event; its parts overlap.",
                     "stalls: what one touch of a random page took, by the guest's own clock, which"
-                        + " stands still in a pause. Of each percentile the worst second of those"
-                        + " from the stop until all is done.",
-                    "guest writes lost: pages that the guest would have written until all was done,"
-                            + " had nobody saved it (median rate of undisturbed); undisturbed shows"
-                            + " the noise, and below 0 is noise.",
+                            + " stands still in a pause. Of each percentile the worst quarter of a"
+                            + " second of those from the preparation until all is done; around the"
+                            + " window: of those that hold the pause and the copy window.",
+                    "guest writes lost: pages that the guest would have written from the"
+                        + " preparation until all was done, had nobody saved it (rate of"
+                        + " undisturbed before and after the round); undisturbed shows the noise,"
+                        + " and below 0 is noise. Around the window: the same of the quarters of a"
+                        + " second that hold the pause and the copy window.",
                     "bytes saved: compressed by vmckpt, with the disks' part; the stream of memory"
                             + " and devices for the peers. All of memory is allocated.",
                     "background-snapshot is read and thrown away, so it is never durable.",
@@ -37,13 +40,15 @@ final class CowSuite {
                             + " before, beside the full checkpoint of the same series.");
 
     private final List<Long> memorySizes;
+    private final List<CowLoad> loads;
     private final int rounds;
     private final PrintStream log;
     private final List<CowResults.Cell> cells = new ArrayList<>();
     private final List<String> notes = new ArrayList<>(NOTES);
 
-    CowSuite(List<Long> memorySizes, int rounds, PrintStream log) {
+    CowSuite(List<Long> memorySizes, List<CowLoad> loads, int rounds, PrintStream log) {
         this.memorySizes = List.copyOf(memorySizes);
+        this.loads = List.copyOf(loads);
         this.rounds = rounds;
         this.log = log;
     }
@@ -60,6 +65,10 @@ final class CowSuite {
         try (BenchFolder folder = BenchFolder.create();
                 TestGuest guest = GuestKind.start(memoryBytes, CowLoad.workload(memoryBytes))) {
             measureLoads(guest, memoryBytes, folder.path());
+            if (!loads.contains(CowLoad.IDLE)) {
+                GuestKind.requireSound(guest, GuestKind.size(memoryBytes));
+                return;
+            }
             try (Store store = IncrementalRounds.openStore(folder.path())) {
                 new IncrementalRounds(guest, memoryBytes, store, log)
                         .run(rounds)
@@ -78,7 +87,7 @@ final class CowSuite {
                             new BackgroundSnapshot(folder),
                             new StopAndMigrate(folder),
                             new Undisturbed());
-            for (CowLoad load : CowLoad.values()) {
+            for (CowLoad load : loads) {
                 LoadRounds turns = new LoadRounds(guest, load, contenders, log);
                 turns.run(GuestKind.size(memoryBytes) + ", " + load.label(), rounds);
                 addCell(memoryBytes, load.label(), turns.samples());

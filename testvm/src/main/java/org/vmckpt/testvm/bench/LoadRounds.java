@@ -5,15 +5,23 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.TestGuest;
 
 /** The rounds of one guest under one load; the first one warms up and is not counted. */
 final class LoadRounds {
     private static final long SETTLE_MILLIS = 1000;
 
-    private record Turn(String contender, Measurement measurement, Stalls stalls, WorkDone done) {}
+    private record Turn(
+            int round,
+            String contender,
+            Measurement measurement,
+            Stalls stalls,
+            Optional<AroundWindow> around,
+            WorkDone done) {}
 
     private final TestGuest guest;
     private final CowLoad load;
@@ -33,11 +41,12 @@ final class LoadRounds {
         Thread.sleep(SETTLE_MILLIS);
         for (int round = 0; round <= rounds; round++) {
             for (Contender contender : contenders) {
-                Turn turn = take(contender);
+                Turn turn = take(round, contender);
                 log.printf(
                         Locale.ROOT,
                         "%s, round %d/%d: %-24s pause %.2f, window %.2f, durable %.0f, stall p99.9"
-                                + " %.3f, longest %.2f ms, %.0f pages/s; %s%n",
+                                + " %.3f (around %.3f), longest %.2f ms, %.0f pages/s (around"
+                                + " %.0f); %s%n",
                         label,
                         round,
                         rounds,
@@ -46,42 +55,60 @@ final class LoadRounds {
                         turn.measurement().copyWindow().orElse(0),
                         turn.measurement().durable().orElse(0),
                         turn.stalls().p999Millis(),
+                        turn.around().map(AroundWindow::p999Millis).orElse(0.0),
                         turn.stalls().longestMillis(),
                         turn.done().pagesPerSecond(),
+                        turn.around().map(part -> part.writes() / part.seconds()).orElse(0.0),
                         turn.measurement().detail());
-                if (round > 0) {
-                    turns.add(turn);
-                }
+                turns.add(turn);
             }
         }
     }
 
-    private Turn take(Contender contender)
+    private Turn take(int round, Contender contender)
             throws VmckptException, IOException, InterruptedException {
         WorkDone before = WorkDone.next(guest.console(), load);
         StallWatch stalls = StallWatch.start(guest.console());
         Measurement measurement = contender.measure(guest);
         WorkDone after = WorkDone.next(guest.console(), load);
-        return new Turn(contender.name(), measurement, stalls.awaitReport(), after.since(before));
+        List<ConsoleLine.Stall> reports = stalls.awaitReports();
+        return new Turn(
+                round,
+                contender.name(),
+                measurement,
+                Stalls.worstOf(reports),
+                AroundWindow.of(measurement, stalls, reports),
+                after.since(before));
     }
 
     /** What the guest wrote when nobody saved it: the median of the rounds. */
     double undisturbedPagesPerSecond() {
-        return Distribution.of(
-                        turns.stream()
-                                .filter(turn -> turn.contender().equals(Undisturbed.NAME))
-                                .map(turn -> turn.done().pagesPerSecond())
-                                .toList())
-                .p50();
+        return Distribution.of(undisturbed(0, Integer.MAX_VALUE)).p50();
+    }
+
+    /**
+     * The same right before and right after a round: a guest's speed drifts by some ten percent.
+     */
+    private double undisturbedAround(int round) {
+        return undisturbed(round - 1, round).stream().mapToDouble(rate -> rate).average().orElse(0);
+    }
+
+    private List<Double> undisturbed(int firstRound, int lastRound) {
+        return turns.stream()
+                .filter(turn -> turn.contender().equals(Undisturbed.NAME))
+                .filter(turn -> turn.round() >= firstRound && turn.round() <= lastRound)
+                .map(turn -> turn.done().pagesPerSecond())
+                .toList();
     }
 
     Samples samples() {
-        double undisturbed = undisturbedPagesPerSecond();
         Samples samples = new Samples();
-        for (Turn turn : turns) {
+        List<Turn> counted = turns.stream().filter(turn -> turn.round() > 0).toList();
+        for (Turn turn : counted) {
             add(samples, turn, CowQuantity.PAUSE, turn.measurement().pause());
         }
-        for (Turn turn : turns) {
+        for (Turn turn : counted) {
+            double undisturbed = undisturbedAround(turn.round());
             Measurement measured = turn.measurement();
             measured.pauseParts()
                     .forEach((part, millis) ->
@@ -90,7 +117,22 @@ final class LoadRounds {
             add(samples, turn, CowQuantity.STALL_P99, turn.stalls().p99Millis() * 1000);
             add(samples, turn, CowQuantity.STALL_P999, turn.stalls().p999Millis() * 1000);
             add(samples, turn, CowQuantity.STALL_LONGEST, turn.stalls().longestMillis() * 1000);
+            turn.around()
+                    .ifPresent(around ->
+                            add(
+                                    samples,
+                                    turn,
+                                    CowQuantity.WINDOW_P999,
+                                    around.p999Millis() * 1000));
             if (undisturbed >= 1) {
+                turn.around()
+                        .filter(_ -> load == CowLoad.RANDOM)
+                        .ifPresent(around ->
+                                add(
+                                        samples,
+                                        turn,
+                                        CowQuantity.WINDOW_LOST,
+                                        around.writesLost(undisturbed)));
                 add(samples, turn, CowQuantity.LOST, turn.done().pagesLost(undisturbed));
             }
             measured.own().forEach((quantity, value) -> add(samples, turn, quantity, value));

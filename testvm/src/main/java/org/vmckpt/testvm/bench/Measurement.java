@@ -1,14 +1,17 @@
 package org.vmckpt.testvm.bench;
 
+import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
  * What one contender's turn took, in milliseconds; empty is what the contender does not have.
  *
+ * @param stopped when QEMU said STOP
  * @param pause from QEMU's STOP event to its RESUME event
  * @param copyWindow how long memory was still being copied after the guest had gone on
  * @param durable from the stop until everything was on disk
@@ -18,6 +21,7 @@ import java.util.OptionalLong;
  * @param detail for people who look into a single run
  */
 record Measurement(
+        Optional<Instant> stopped,
         OptionalDouble pause,
         OptionalDouble copyWindow,
         OptionalDouble durable,
@@ -27,6 +31,7 @@ record Measurement(
         String detail) {
     static final Measurement NOTHING =
             new Measurement(
+                    Optional.empty(),
                     OptionalDouble.empty(),
                     OptionalDouble.empty(),
                     OptionalDouble.empty(),
@@ -38,10 +43,11 @@ record Measurement(
     }
 
     Measurement(
+            Optional<Instant> stopped,
             OptionalDouble pause,
             OptionalDouble copyWindow,
             OptionalDouble durable,
             OptionalLong savedBytes) {
-        this(pause, copyWindow, durable, savedBytes, Map.of(), Map.of(), "");
+        this(stopped, pause, copyWindow, durable, savedBytes, Map.of(), Map.of(), "");
     }
 }

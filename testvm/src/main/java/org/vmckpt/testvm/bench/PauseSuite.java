@@ -89,7 +89,10 @@ final class PauseSuite {
             throws VmckptException, IOException, InterruptedException {
         StallWatch stalls = StallWatch.start(guest.console());
         Measurement measurement = contender.measure(guest);
-        return new Turn(contender.name(), measurement, stalls.awaitReport().longestMillis());
+        return new Turn(
+                contender.name(),
+                measurement,
+                Stalls.worstOf(stalls.awaitReports()).longestMillis());
     }
 
     /** One contender in one round. */

@@ -1,14 +1,15 @@
 package org.vmckpt.testvm.bench;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.TestGuestException;
 
 /**
- * The stalls that the guest itself saw between two moments. The guest reports once a second of its
- * own clock, so the seconds that are only partly covered count as a whole.
+ * The stalls that the guest itself saw between two moments. The guest reports every quarter of a
+ * second of its own clock, so those that are only partly covered count as a whole.
  */
 final class StallWatch {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -16,18 +17,24 @@ final class StallWatch {
 
     private final GuestConsole console;
     private final int firstLine;
+    // The guest's clock at a moment of the host's.
+    private final long guestMillis;
+    private final Instant hostTime;
 
     private StallWatch(GuestConsole console) {
         this.console = console;
         this.firstLine = console.stalls().size();
+        this.guestMillis = console.awaitAnyTick(LIMIT).monotonicMillis();
+        this.hostTime = Instant.now();
     }
 
+    /** To be called when the guest has just reported. */
     static StallWatch start(GuestConsole console) {
         return new StallWatch(console);
     }
 
-    /** Waits for the report of the second that is running now. */
-    Stalls awaitReport() throws InterruptedException {
+    /** Waits for the report that covers now. */
+    List<ConsoleLine.Stall> awaitReports() throws InterruptedException {
         int lastLine = console.stalls().size();
         long deadline = System.nanoTime() + LIMIT.toNanos();
         List<ConsoleLine.Stall> stalls = console.stalls();
@@ -38,6 +45,16 @@ final class StallWatch {
             Thread.sleep(POLL_MILLIS);
             stalls = console.stalls();
         }
-        return Stalls.worstOf(stalls.subList(firstLine, lastLine + 1));
+        return stalls.subList(firstLine, lastLine + 1);
+    }
+
+    /** The guest's clock at the start. */
+    long guestMillis() {
+        return guestMillis;
+    }
+
+    /** What the guest's clock said before it was stopped at a moment of the host's. */
+    long guestMillisAt(Instant stopped) {
+        return guestMillis + Duration.between(hostTime, stopped).toMillis();
     }
 }

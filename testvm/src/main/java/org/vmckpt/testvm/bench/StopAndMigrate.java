@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -39,8 +40,10 @@ final class StopAndMigrate implements Contender {
             long bytes = sink.awaitEnd();
             sink.sync();
             double durableMillis = (System.nanoTime() - start) / 1e6;
+            Instant stopped = qemu.stoppedAt();
             return new Measurement(
-                    OptionalDouble.of(Millis.between(qemu.stoppedAt(), resumed)),
+                    Optional.of(stopped),
+                    OptionalDouble.of(Millis.between(stopped, resumed)),
                     OptionalDouble.empty(),
                     OptionalDouble.of(durableMillis),
                     OptionalLong.of(bytes));

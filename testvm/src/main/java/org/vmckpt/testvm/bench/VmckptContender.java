@@ -46,6 +46,7 @@ final class VmckptContender implements Contender {
         previous = Optional.of(report.manifest().id());
         report.warnings().forEach(warning -> System.err.println("vmckpt warns: " + warning));
         return new Measurement(
+                report.pause().stoppedAt(),
                 OptionalDouble.of(report.pause().totalMicros() / 1000.0),
                 OptionalDouble.of(report.copyWindowMicros() / 1000.0),
                 OptionalDouble.of((double) report.durableMillis()),

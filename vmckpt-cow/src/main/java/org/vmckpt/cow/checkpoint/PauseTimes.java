@@ -1,5 +1,8 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.time.Instant;
+import java.util.Optional;
+
 /**
  * Where a pause went, in microseconds. Arming runs beside fork and devices, so the parts may add up
  * to more than the whole.
@@ -10,6 +13,7 @@ package org.vmckpt.cow.checkpoint;
  * @param devicesMicros until QEMU had written the device state
  * @param armMicros until all memory was protected
  * @param contMicros until QEMU had answered {@code cont}
+ * @param stoppedAt when QEMU said STOP; empty if the guest was stopped already
  */
 public record PauseTimes(
         long totalMicros,
@@ -17,4 +21,5 @@ public record PauseTimes(
         long forkMicros,
         long devicesMicros,
         long armMicros,
-        long contMicros) {}
+        long contMicros,
+        Optional<Instant> stoppedAt) {}
