@@ -23,6 +23,9 @@ interface CaptureEngine extends AutoCloseable {
     /** Right before the guest stands still: once more what it wrote since {@link #protectAhead}. */
     default void protectAgain() throws VmckptException {}
 
+    /** The command that lets the guest stand still was sent. */
+    default void stopping() {}
+
     /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
     void protect() throws VmckptException;
 

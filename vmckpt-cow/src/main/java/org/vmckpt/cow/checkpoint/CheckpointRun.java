@@ -30,6 +30,7 @@ import org.vmckpt.cow.linux.ThreadPriority;
  */
 final class CheckpointRun implements AutoCloseable {
     private static final int BACKGROUND_NICENESS = 10;
+    private static final int URGENT_NICENESS = -5;
 
     /** A guest that stands still anyway does not mind how long its disks take. */
     private static final Duration STANDING_LIMIT = Duration.ofHours(1);
@@ -72,6 +73,7 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     CheckpointReport take() throws VmckptException {
+        ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         progress.update("prepare", 0, -1, "");
         GuestStatus status = GuestStatus.query(qmp);
         GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
@@ -100,6 +102,8 @@ final class CheckpointRun implements AutoCloseable {
         Duration flushLimit =
                 status == GuestStatus.RUNNING ? request.drainTimeout() : STANDING_LIMIT;
         fork.flush(flushLimit);
+        // From here on the guest waits for us, first for faults, then for the end of its pause.
+        ThreadPriority.trySetNicenessOfThisThread(URGENT_NICENESS);
         engine.protectAhead();
         // Once more and last, so that the stop finds little to write back.
         fork.flush(flushLimit);

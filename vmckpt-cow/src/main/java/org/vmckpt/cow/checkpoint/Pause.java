@@ -2,6 +2,8 @@ package org.vmckpt.cow.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -81,6 +83,7 @@ final class Pause {
             long start = System.nanoTime();
             // Sent to a stopped guest too: there it changes nothing.
             StagedCommand stop = qmp.stage("stop").send();
+            engine.stopping();
             fork.stage();
             stop.await(STOP_LIMIT);
             long stopEnd = System.nanoTime();
@@ -117,17 +120,16 @@ final class Pause {
         probe.reached(PauseProbe.Moment.RESUMED);
         stoppedByUs = false;
         guard.resumed();
-        Duration total =
-                Duration.between(
-                        stopped.await(CONT_LIMIT).timestamp(),
-                        resumed.await(CONT_LIMIT).timestamp());
+        Instant stoppedAt = stopped.await(CONT_LIMIT).timestamp();
+        Duration total = Duration.between(stoppedAt, resumed.await(CONT_LIMIT).timestamp());
         return new PauseTimes(
                 total.toNanos() / 1000,
                 parts.stopMicros(),
                 parts.forkMicros(),
                 parts.devicesMicros(),
                 parts.armMicros(),
-                micros(contStart, contEnd));
+                micros(contStart, contEnd),
+                Optional.of(stoppedAt));
     }
 
     /** The guest may have changed while we prepared; whoever changed it meant it. */
@@ -201,7 +203,8 @@ final class Pause {
                     micros(start, forkEnd),
                     micros(forkEnd, devicesEnd),
                     micros(start, armEnd),
-                    0);
+                    0,
+                    Optional.empty());
         } catch (VmckptException | RuntimeException | Error e) {
             // Arming must have ended before anybody releases the memory.
             armed.handle((end, failure) -> true).join();

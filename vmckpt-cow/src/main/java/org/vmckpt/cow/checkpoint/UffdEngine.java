@@ -115,6 +115,11 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
+    public void stopping() {
+        prepared().capture().stopping();
+    }
+
+    @Override
     public void protect() throws VmckptException {
         prepared().capture().arm();
         prepared().devices().readMemory();

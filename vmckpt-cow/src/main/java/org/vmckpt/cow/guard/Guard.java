@@ -17,9 +17,14 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.linux.FdChannel;
 import org.vmckpt.cow.linux.PidFd;
+import org.vmckpt.cow.linux.ThreadPriority;
 
 /** Our end of the pipe to the guard process. */
 public final class Guard implements AutoCloseable {
+    private static final int STARTING_NICENESS = 10;
+    // As urgent as what it takes over.
+    private static final int READY_NICENESS = -5;
+
     private static final Duration START_LIMIT = Duration.ofSeconds(30);
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
@@ -68,13 +73,16 @@ public final class Guard implements AutoCloseable {
                                 folder.toString()));
         keptSocket.ifPresent(socket -> command.add(socket.toString()));
         try {
-            return new Guard(
+            Process process =
                     new ProcessBuilder(command)
                             .redirectError(
                                     keptSocket.isPresent()
                                             ? ProcessBuilder.Redirect.PIPE
                                             : ProcessBuilder.Redirect.DISCARD)
-                            .start());
+                            .start();
+            // The start of a JVM takes a processor for a while that the guest may want.
+            ThreadPriority.trySetNicenessOfProcess(process.pid(), STARTING_NICENESS);
+            return new Guard(process);
         } catch (IOException e) {
             throw new RefusedException(
                     "starting the guard process that would resume the guest if this one died: "
@@ -106,6 +114,7 @@ public final class Guard implements AutoCloseable {
                     "starting the guard process that would resume the guest if this one died: it"
                             + " did not come up; the guest was not paused");
         }
+        ThreadPriority.trySetNicenessOfProcess(process.pid(), READY_NICENESS);
     }
 
     private static boolean await(CompletableFuture<Boolean> answer, Duration limit) {

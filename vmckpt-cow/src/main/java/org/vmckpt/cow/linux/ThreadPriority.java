@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Predicate;
 
 /** The scheduler's view of a platform thread of ours. */
 public final class ThreadPriority {
@@ -19,10 +20,19 @@ public final class ThreadPriority {
 
     /** The same for threads of this process that the kernel knows by a name. */
     public static boolean trySetNicenessOfThreads(String name, int niceness) {
+        return trySet(Path.of("/proc/self/task"), name::equals, niceness);
+    }
+
+    /** The same for all threads of another process; those that they start later inherit it. */
+    public static boolean trySetNicenessOfProcess(long pid, int niceness) {
+        return trySet(Path.of("/proc/" + pid + "/task"), _ -> true, niceness);
+    }
+
+    private static boolean trySet(Path tasks, Predicate<String> names, int niceness) {
         boolean all = true;
-        try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
             for (Path thread : threads) {
-                if (Files.readString(thread.resolve("comm")).strip().equals(name)) {
+                if (names.test(Files.readString(thread.resolve("comm")).strip())) {
                     int tid = Integer.parseInt(thread.getFileName().toString());
                     all &= FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness) == 0;
                 }

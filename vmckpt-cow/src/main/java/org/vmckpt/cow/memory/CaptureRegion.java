@@ -22,6 +22,7 @@ final class CaptureRegion {
     final GuestFile file;
     final AtomicBoolean registered = new AtomicBoolean();
     final WrittenPages written = new WrittenPages();
+    final HotBlocks hot;
     private final long fileOffset;
     private final DataExtents data = new DataExtents();
     private boolean dataKnown;
@@ -45,6 +46,7 @@ final class CaptureRegion {
         this.file = file;
         this.fileOffset = fileOffset;
         this.states = new PageStates(pageCount);
+        this.hot = new HotBlocks(pageCount);
     }
 
     boolean isHuge() {

@@ -78,18 +78,41 @@ final class Copier implements Runnable {
     }
 
     /**
-     * What the guest wrote last it is about to write again: there each page read saves a fault. It
-     * may have filled holes, so nothing is known of those.
+     * What the guest wrote last it is about to write again: there each page read saves a fault.
+     * Where data was found it still is; elsewhere the guest may have filled holes or not.
      */
     private void copyWritten(CaptureRegion region) {
         int first = region.written.next(0);
+        int extent = 0;
         while (first >= 0 && first < region.pageCount) {
             int end = Math.min(region.pageCount, region.written.endOfRun(first));
-            copy(region, first, end, false);
+            extent = copyWritten(region, first, end, extent);
             first = region.written.next(end);
         }
         region.written.clear();
         endRegion();
+    }
+
+    /** Returns the first extent that may lie behind these pages. */
+    private int copyWritten(CaptureRegion region, int first, int end, int firstExtent) {
+        DataExtents data = region.data();
+        int extent = firstExtent;
+        int page = first;
+        while (data != null && extent < data.count() && data.first(extent) < end) {
+            if (data.end(extent) > page) {
+                copy(region, page, Math.max(page, data.first(extent)), false);
+                page = Math.max(page, data.first(extent));
+                int dataEnd = Math.min(end, data.end(extent));
+                copy(region, page, dataEnd, true);
+                page = dataEnd;
+            }
+            if (data.end(extent) > end) {
+                break;
+            }
+            extent++;
+        }
+        copy(region, page, end, false);
+        return extent;
     }
 
     private void copyAll(CaptureRegion region) {

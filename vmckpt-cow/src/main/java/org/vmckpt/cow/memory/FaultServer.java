@@ -1,5 +1,6 @@
 package org.vmckpt.cow.memory;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
@@ -20,6 +21,12 @@ final class FaultServer implements Runnable {
     private static final long FROZEN_NAP_NANOS = 20_000;
     // Armed ahead, not yet wanted: a neighbour is let go too, and armed again in the same call.
     private static final int NEIGHBOUR_UNITS = 64;
+    // They are armed right before the pause, in some 10 ms.
+    private static final int MAX_HOT_BLOCKS = 128;
+    // How long a guest may wait for its stop if that is late.
+    private static final long LONGEST_HOLD_NANOS = 3_000_000;
+    // So long QEMU takes from the command to the end of its vCPUs' next instructions.
+    private static final long STOP_NANOS = 300_000;
     // What is let go in the last moment before the pause is armed again in the pause.
     private static final int LATE_NEIGHBOUR_UNITS = 8;
 
@@ -32,6 +39,9 @@ final class FaultServer implements Runnable {
     // Set by whoever takes the checkpoint, while this thread is between two batches.
     private volatile Phase phase = Phase.TRACKING;
     private volatile int neighbourUnits = NEIGHBOUR_UNITS;
+    private volatile boolean holding;
+    private volatile long holdEndNanos;
+    private final AtomicInteger hotBlocksLeft = new AtomicInteger();
     // Written by the fault thread only.
     private long trackedFaults;
     private long batch;
@@ -54,11 +64,12 @@ final class FaultServer implements Runnable {
             while (awaited == Awaited.MESSAGE) {
                 batchSequence = ++batch;
                 Phase now = phase;
-                if (now != Phase.FROZEN || capture.givenUp()) {
+                boolean waits = (now == Phase.FROZEN || holds()) && !capture.givenUp();
+                if (!waits) {
                     serveBatch(now);
                 }
                 batchSequence = ++batch;
-                if (now == Phase.FROZEN) {
+                if (waits) {
                     LockSupport.parkNanos(FROZEN_NAP_NANOS);
                 }
                 awaited = capture.uffd.await(capture.stopFaults);
@@ -138,6 +149,10 @@ final class FaultServer implements Runnable {
         int last = page;
         if (withNeighbours) {
             int neighbours = region.pagesIn(neighbourUnits);
+            if (hotBlocksLeft.get() > 0 && !region.isHuge()) {
+                noteHot(region, page);
+                neighbours = HotBlocks.BLOCK_PAGES;
+            }
             int block = page / neighbours * neighbours;
             int limit = Math.min(block + neighbours, region.pageCount);
             while (first > block
@@ -153,11 +168,42 @@ final class FaultServer implements Runnable {
         }
     }
 
+    private void noteHot(CaptureRegion region, int page) {
+        if (!region.hot.contains(page)) {
+            region.hot.add(page);
+            hotBlocksLeft.decrementAndGet();
+        }
+    }
+
+    /** Memory is about to be armed ahead. */
+    void noteHotBlocks() {
+        hotBlocksLeft.set(MAX_HOT_BLOCKS);
+    }
+
+    private boolean holds() {
+        return holding && System.nanoTime() - holdEndNanos < 0;
+    }
+
+    /**
+     * The guest is stopped in a moment: from now on its vCPUs wait at their first write to a page
+     * that is armed, for each such page would have to be armed again in the pause.
+     */
+    void hold() {
+        holdEndNanos = System.nanoTime() + LONGEST_HOLD_NANOS;
+        holding = true;
+    }
+
+    /** The stop is on its way to QEMU, which needs its vCPUs to end their instruction. */
+    void endHoldSoon() {
+        holdEndNanos = System.nanoTime() + STOP_NANOS;
+    }
+
     /**
      * The guest stands still: from now on no page changes its state until the next phase. Messages
      * that are not served yet wait.
      */
     void freeze() {
+        holding = false;
         enter(Phase.FROZEN);
         discards.letGoAgain();
         originals.countAnew();
@@ -170,6 +216,7 @@ final class FaultServer implements Runnable {
 
     /** The pause is near: no longer are many neighbours let go with a page. */
     void keepNeighbours() {
+        hotBlocksLeft.set(0);
         neighbourUnits = LATE_NEIGHBOUR_UNITS;
     }
 
@@ -177,6 +224,7 @@ final class FaultServer implements Runnable {
     void endCapturing() {
         enter(Phase.TRACKING);
         neighbourUnits = NEIGHBOUR_UNITS;
+        holding = false;
         originals.handOver();
     }
 

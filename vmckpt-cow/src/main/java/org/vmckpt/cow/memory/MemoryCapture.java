@@ -58,9 +58,10 @@ public final class MemoryCapture implements AutoCloseable {
      * left to {@link #arm}. Takes about 60 ns a page.
      */
     public void armAhead() throws VmckptException {
-        tracker.prepareBuffer();
+        tracker.faults.noteHotBlocks();
+        tracker.arming.findHotBlocks();
         long start = System.nanoTime();
-        tracker.arming.armLoosePages();
+        tracker.arming.armCold();
         armedAheadNanos = System.nanoTime() - start;
         tracker.lookForHoles();
         tracker.check();
@@ -73,9 +74,16 @@ public final class MemoryCapture implements AutoCloseable {
     public void armAgain() throws VmckptException {
         tracker.faults.keepNeighbours();
         long start = System.nanoTime();
-        tracker.arming.armWrittenPages();
+        tracker.arming.armAll();
+        tracker.faults.hold();
+        tracker.arming.armAll();
         armedAheadNanos += System.nanoTime() - start;
         tracker.check();
+    }
+
+    /** The command that pauses the guest was sent. */
+    public void stopping() {
+        tracker.faults.endHoldSoon();
     }
 
     /**
@@ -86,7 +94,7 @@ public final class MemoryCapture implements AutoCloseable {
         armStartNanos = System.nanoTime();
         tracker.faults.freeze();
         try {
-            pagesArmedInPause = tracker.arming.armWrittenPages();
+            pagesArmedInPause = tracker.arming.armAll();
             tracker.pool.expect(tracker.state.bytesToRead());
         } finally {
             tracker.faults.startCapturing();

@@ -27,6 +27,9 @@ public final class MemoryTracker implements AutoCloseable {
 
     private static final String COLLECTOR_THREAD = "VM Thread";
     private static final int COLLECTOR_NICENESS = -15;
+    private static final List<String> COMPILER_THREADS =
+            List.of("C1 CompilerThre", "C2 CompilerThre");
+    private static final int COMPILER_NICENESS = 15;
     private static final long JOIN_PATIENCE_MILLIS = 10_000;
 
     final CaptureState state;
@@ -77,6 +80,10 @@ public final class MemoryTracker implements AutoCloseable {
         Practice.once();
         // A collection stops the fault thread; at least it shall not wait for a processor.
         ThreadPriority.trySetNicenessOfThreads(COLLECTOR_THREAD, COLLECTOR_NICENESS);
+        // What the fault path needs is compiled; the rest took a processor from the guest's window.
+        for (String name : COMPILER_THREADS) {
+            ThreadPriority.trySetNicenessOfThreads(name, COMPILER_NICENESS);
+        }
         // Now, while nothing is protected yet: a collection stops the fault thread, and so the
         // guest. The young generation then has room for all that a checkpoint allocates.
         System.gc();
@@ -163,7 +170,7 @@ public final class MemoryTracker implements AutoCloseable {
     }
 
     /** Has room ready for what the next capture wants as of now. */
-    void prepareBuffer() throws VmckptException {
+    private void prepareBuffer() throws VmckptException {
         long bytes = 0;
         try {
             for (CaptureRegion region : state.regions) {
@@ -192,15 +199,18 @@ public final class MemoryTracker implements AutoCloseable {
 
     /**
      * Prepares the last capture: what was copied is let go, and the tracker is over at its end.
+     * Room for what is wanted now is made ready, which may take long.
      *
      * @param sink takes the pages
      */
-    public MemoryCapture captureAndRelease(PageSink sink) {
+    public MemoryCapture captureAndRelease(PageSink sink) throws VmckptException {
+        prepareBuffer();
         return new MemoryCapture(this, sink, false);
     }
 
     /** Prepares a capture after which memory stays protected, so that the next one costs less. */
-    public MemoryCapture captureAndTrack(PageSink sink) {
+    public MemoryCapture captureAndTrack(PageSink sink) throws VmckptException {
+        prepareBuffer();
         return new MemoryCapture(this, sink, true);
     }
 

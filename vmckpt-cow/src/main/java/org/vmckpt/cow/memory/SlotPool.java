@@ -70,7 +70,7 @@ final class SlotPool implements AutoCloseable {
      * room. To be called while no slot is in use.
      */
     void prepare(long expectedBytes) throws ErrnoException {
-        long bytes = expectedBytes + expectedBytes / 4 + HEADROOM_BYTES;
+        long bytes = expectedBytes + expectedBytes / 8 + HEADROOM_BYTES;
         int wanted = (int) Math.min(slots.length, bytes / slotBytes + reservedForFaults);
         if (populatedSlots > KEEP_FACTOR * wanted || wanted > populatedSlots || ranShort) {
             resize(wanted);

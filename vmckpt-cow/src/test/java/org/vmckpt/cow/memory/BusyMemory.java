@@ -103,6 +103,8 @@ final class BusyMemory implements AutoCloseable {
 
     /** Arms in a pause of the writers and returns what the memory held then. */
     byte[] armInPause(MemoryCapture capture) throws VmckptException, ErrnoException {
+        capture.armAgain();
+        capture.stopping();
         running.writeLock().lock();
         try {
             capture.arm();

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -94,6 +95,33 @@ class MemoryCaptureIT {
             memory.startWriters(1);
             BufferUse buffer = captureAndCompare(memory, SIZE + (16 << 20)).buffer();
             assertThat(buffer.warning()).isEmpty();
+        }
+    }
+
+    @Test
+    void writersThatAreHeldForAStopGoOnWithoutIt() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink sink = new CollectingSink(SIZE);
+            try (MemoryCapture capture = tracker.captureAndRelease(sink)) {
+                capture.armAhead();
+                capture.armAgain();
+                Thread writer = Thread.ofPlatform().start(() -> memory.writePage(5));
+                assertThat(writer.join(Duration.ofSeconds(10))).isTrue();
+                byte[] snapshot = memory.armInPause(capture);
+                capture.start();
+                capture.awaitDrained();
+                assertThat(sink.content).isEqualTo(snapshot);
+            }
+        }
+    }
+
+    @Test
+    void blocksThatAreWrittenAheadOfThePauseAreCapturedAsTheyAreInIt() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE / 2)) {
+            memory.startWriters(4);
+            CaptureReport report = captureAndCompare(memory, SIZE);
+            assertThat(report.faultsBeforePause()).isPositive();
         }
     }
 
