@@ -122,8 +122,7 @@ final class ImageScan {
         // What was read is durable from here on. A killed writer may have left it otherwise, and
         // what a crash could bring back must not be counted as free.
         file.sync();
-        long from = header.hasOtherExtensions() ? Math.ceilDiv(fileBytes, clusterBytes()) : 0;
-        blocks.forEach((number, block) -> recount(number, block, from));
+        blocks.forEach(this::recount);
         return clusters(table);
     }
 
@@ -159,7 +158,7 @@ final class ImageScan {
                 numbers.add((host >>> header.clusterBits()) >>> (header.clusterBits() - 1));
             }
         }
-        blocks.forEach((number, block) -> recount(number, block, 0));
+        blocks.forEach(this::recount);
         HostClusters clusters = clusters(table);
         RefcountChanges changes = clusters.takeDirty();
         MetadataWrite.all(changes.first(), file);
@@ -172,14 +171,17 @@ final class ImageScan {
         return clusters;
     }
 
-    /** What a crash left counted and not used is free again. */
-    private void recount(long number, RefcountBlock block, long fromCluster) {
+    /**
+     * What a crash left counted and not used is free again. But if the header has extensions that
+     * are not known here, they may lead to what no table leads to, if only inside the file.
+     */
+    private void recount(long number, RefcountBlock block) {
         char[] found = references.ranges().get(number);
         long first = number * block.size();
-        int start = Math.clamp(fromCluster - first, 0, block.size());
-        for (int i = start; i < block.size(); i++) {
+        long lowerFrom = header.hasOtherExtensions() ? Math.ceilDiv(fileBytes, clusterBytes()) : 0;
+        for (int i = 0; i < block.size(); i++) {
             int count = found == null ? 0 : References.count(found[i]);
-            if (block.get(i) != count) {
+            if (block.get(i) < count || (block.get(i) > count && first + i >= lowerFrom)) {
                 block.set(i, count);
             }
         }

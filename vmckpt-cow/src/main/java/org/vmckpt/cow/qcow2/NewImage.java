@@ -38,7 +38,7 @@ public record NewImage(
 
     private static final int SECTOR_BYTES = 512;
     private static final int DEFAULT_CLUSTER_BITS = 16;
-    private static final int SMALLEST_CLUSTER_BITS = 12;
+    private static final int SMALLEST_CLUSTER_BITS = 9;
     private static final int LARGEST_CLUSTER_BITS = 21;
 
     public NewImage {

@@ -55,6 +55,7 @@ public final class CrashFile implements StorageFile {
     private final Content durable = new Content();
     private final List<Change> changes = new ArrayList<>();
     private int changesLeft = Integer.MAX_VALUE;
+    private int writesToRefuse;
 
     public CrashFile(byte[] content) {
         now.put(0, content, 0, content.length);
@@ -64,6 +65,19 @@ public final class CrashFile implements StorageFile {
     /** After some more changes and syncs every other one fails, and does nothing. */
     public synchronized void dieAfter(int count) {
         changesLeft = count;
+    }
+
+    /** There is no room for the next writes, and then there is again. */
+    public synchronized void refuseWrites(int count) {
+        writesToRefuse = count;
+    }
+
+    public static final class FullException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        FullException() {
+            super("no room");
+        }
     }
 
     public synchronized boolean isDead() {
@@ -88,6 +102,10 @@ public final class CrashFile implements StorageFile {
     @Override
     public synchronized void write(ByteBuffer from, long offset) throws IOException {
         count();
+        if (writesToRefuse > 0) {
+            writesToRefuse--;
+            throw new FullException();
+        }
         byte[] bytes = new byte[from.remaining()];
         from.get(bytes);
         change(offset, bytes);

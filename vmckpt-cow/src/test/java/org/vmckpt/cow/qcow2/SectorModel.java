@@ -83,6 +83,15 @@ final class SectorModel {
         flush();
     }
 
+    /** After a request that failed: each sector is what it was, or as if it had not failed. */
+    void assertReadsNowOr(int[] before, int first, ByteBuffer bytes) {
+        for (int i = first; bytes.hasRemaining(); i++) {
+            int value = valueOf(bytes);
+            assertThat(value).as("sector %d", i).isIn(now[i], before[i - first]);
+            put(i, 1, value);
+        }
+    }
+
     int[] values(int first, int count) {
         return Arrays.copyOfRange(now, first, first + count);
     }
