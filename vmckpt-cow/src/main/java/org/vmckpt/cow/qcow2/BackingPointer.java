@@ -15,46 +15,51 @@ final class BackingPointer {
     private static final int SECTOR_BYTES = 512;
     private static final int EXTENSION_HEAD_BYTES = 8;
 
-    private final StorageFile file;
     private final String image;
     private final Qcow2Header header;
     private final ByteBuffer sector = ByteBuffer.allocate(SECTOR_BYTES);
 
-    private BackingPointer(StorageFile file, String image, Qcow2Header header) {
-        this.file = file;
+    private BackingPointer(String image, Qcow2Header header) {
         this.image = image;
         this.header = header;
     }
 
     static void change(StorageFile file, String image, BackingName backing) throws IOException {
-        Qcow2Header header;
+        BackingPointer pointer = of(file, image);
+        byte[] name = backing.name().getBytes(StandardCharsets.UTF_8);
+        int end = pointer.putFormat(backing);
+        int at = pointer.freePlace(end, name.length);
+        file.write(ByteBuffer.wrap(name), at);
+        file.sync();
+        pointer.sector.putLong(Qcow2Header.BACKING_NAME_AT, at);
+        pointer.sector.putInt(Qcow2Header.BACKING_NAME_BYTES_AT, name.length);
+        // No further than the extensions, for the name may begin in the same sector.
+        file.write(pointer.sector.limit(end), 0);
+        file.sync();
+    }
+
+    /** Fails where {@link #change} would find no room, with nothing written. */
+    static void requireRoom(StorageFile file, String image, BackingName backing)
+            throws IOException {
+        BackingPointer pointer = of(file, image);
+        byte[] name = backing.name().getBytes(StandardCharsets.UTF_8);
+        int unusedPlace = pointer.freePlace(pointer.putFormat(backing), name.length);
+    }
+
+    private static BackingPointer of(StorageFile file, String image) throws IOException {
         try {
-            header = Qcow2Header.read(file, image);
+            BackingPointer pointer = new BackingPointer(image, Qcow2Header.read(file, image));
+            file.read(pointer.sector, 0);
+            pointer.sector.clear();
+            return pointer;
         } catch (VmckptException e) {
             throw new IOException(e.getMessage(), e);
         }
-        new BackingPointer(file, image, header).change(backing);
-    }
-
-    private void change(BackingName backing) throws IOException {
-        file.read(sector, 0);
-        sector.clear();
-        int end = putFormat(backing.format().getBytes(StandardCharsets.US_ASCII));
-        byte[] name = backing.name().getBytes(StandardCharsets.UTF_8);
-        int at = freePlace(end, name.length);
-        file.write(ByteBuffer.wrap(name), at);
-        file.sync();
-        // The sector again, for the name may begin in it.
-        ByteBuffer now = ByteBuffer.allocate(end);
-        now.put(sector.slice(0, end)).clear();
-        now.putLong(Qcow2Header.BACKING_NAME_AT, at);
-        now.putInt(Qcow2Header.BACKING_NAME_BYTES_AT, name.length);
-        file.write(now, 0);
-        file.sync();
     }
 
     /** Sets the format in the sector's copy; returns where the extensions end. */
-    private int putFormat(byte[] format) throws IOException {
+    private int putFormat(BackingName backing) throws IOException {
+        byte[] format = backing.format().getBytes(StandardCharsets.US_ASCII);
         int at = header.headerBytes();
         while (at <= SECTOR_BYTES - EXTENSION_HEAD_BYTES
                 && sector.getInt(at) != 0
@@ -62,10 +67,10 @@ final class BackingPointer {
             at += EXTENSION_HEAD_BYTES + Math.ceilDiv(sector.getInt(at + 4), 8) * 8;
         }
         int bytes = EXTENSION_HEAD_BYTES + Math.ceilDiv(format.length, 8) * 8;
-        requireRoom(at + bytes + EXTENSION_HEAD_BYTES <= SECTOR_BYTES);
+        expectRoom(at + bytes + EXTENSION_HEAD_BYTES <= SECTOR_BYTES);
         boolean replaces = sector.getInt(at) != 0;
         int oldBytes = EXTENSION_HEAD_BYTES + Math.ceilDiv(sector.getInt(at + 4), 8) * 8;
-        requireRoom(!replaces || oldBytes == bytes);
+        expectRoom(!replaces || oldBytes == bytes);
         for (int i = at; i < at + bytes; i++) {
             sector.put(i, (byte) 0);
         }
@@ -80,17 +85,15 @@ final class BackingPointer {
     }
 
     private int freePlace(int sectorEnd, int length) throws IOException {
-        ByteBuffer start = ByteBuffer.allocate(Qcow2Header.V2_BYTES);
-        file.read(start, 0);
-        int old = (int) start.getLong(Qcow2Header.BACKING_NAME_AT);
-        int oldEnd = old == 0 ? 0 : old + start.getInt(Qcow2Header.BACKING_NAME_BYTES_AT);
+        int old = (int) sector.getLong(Qcow2Header.BACKING_NAME_AT);
+        int oldEnd = old == 0 ? 0 : old + sector.getInt(Qcow2Header.BACKING_NAME_BYTES_AT);
         int first = Math.max(header.extensionsEnd(), sectorEnd);
         int place = old == 0 || first + length <= old ? first : Math.max(first, oldEnd);
-        requireRoom(place + length <= header.clusterSizeBytes());
+        expectRoom(place + length <= header.clusterSizeBytes());
         return place;
     }
 
-    private void requireRoom(boolean room) throws IOException {
+    private void expectRoom(boolean room) throws IOException {
         if (!room) {
             throw new IOException(
                     "the header of "

@@ -66,7 +66,10 @@ final class Flusher {
         }
     }
 
-    /** Something that changes the file's layout, alone, with all before it durable. */
+    /**
+     * Something that changes what the header leads to, alone, with all before it durable, and
+     * durable itself when it returns. If it fails the image has to be opened again.
+     */
     interface Change {
         /** Returns where the L1 table is now. */
         long make(long l1Offset) throws IOException;
@@ -76,7 +79,13 @@ final class Flusher {
         lock.lock();
         try {
             flushNow();
-            l1Offset = change.make(l1Offset);
+            boolean made = false;
+            try {
+                l1Offset = change.make(l1Offset);
+                made = true;
+            } finally {
+                broken |= !made;
+            }
             flushNow();
         } finally {
             lock.unlock();

@@ -2,7 +2,6 @@ package org.vmckpt.cow.qcow2;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -30,14 +29,13 @@ final class HostClusters {
     private final int clusterBits;
     private final int blockBits;
     private final NavigableMap<Long, RefcountBlock> blocks;
-    private final BitSet emptied = new BitSet();
+    private final EmptyClusters empty;
 
     /** All below is guarded by this object. */
     private RefcountTable table;
 
     private Optional<RefcountTable> obsoleteTable = Optional.empty();
     private long lowestFree;
-    private long freshFrom;
     private long fileBytes;
 
     /**
@@ -57,7 +55,7 @@ final class HostClusters {
         this.blockBits = clusterBits - 1;
         this.table = table;
         this.blocks = blocks;
-        this.freshFrom = freshFrom;
+        this.empty = new EmptyClusters(freshFrom);
         this.fileBytes = file.size();
     }
 
@@ -65,13 +63,13 @@ final class HostClusters {
     synchronized Run allocate(int wanted) throws IOException {
         long first = nextFree(lowestFree);
         RefcountBlock block = blockOf(first);
-        boolean zeros = isEmpty(first);
+        boolean zeros = empty.isEmpty(first);
         int count = 0;
         int index = indexOf(first);
         while (count < wanted
                 && index + count < block.size()
                 && block.get(index + count) == 0
-                && isEmpty(first + count) == zeros) {
+                && empty.isEmpty(first + count) == zeros) {
             count++;
         }
         growFile(first + count);
@@ -148,21 +146,10 @@ final class HostClusters {
             int left = block.get(indexOf(cluster)) - 1;
             block.set(indexOf(cluster), left);
             if (left == 0) {
-                markEmpty(cluster, zeros);
+                empty.free(cluster, zeros);
                 lowestFree = Math.min(lowestFree, cluster);
             }
         }
-    }
-
-    /** Clusters that are in use, for reports. */
-    synchronized long usedClusters() {
-        long used = 0;
-        for (RefcountBlock block : blocks.values()) {
-            for (int i = 0; i < block.size(); i++) {
-                used += block.get(i) == 0 ? 0 : 1;
-            }
-        }
-        return used;
     }
 
     /** The file's size if nothing that is free lay at its end. */
@@ -233,11 +220,8 @@ final class HostClusters {
     private void take(long first, int count) {
         for (long cluster = first; cluster < first + count; cluster++) {
             blockOf(cluster).set(indexOf(cluster), 1);
-            markEmpty(cluster, false);
         }
-        for (; freshFrom < first + count; freshFrom++) {
-            markEmpty(freshFrom, freshFrom < first);
-        }
+        empty.use(first, count);
     }
 
     /** A free cluster whose range has a refcount block. */
@@ -297,15 +281,5 @@ final class HostClusters {
 
     private long nextBlockStart(long cluster) {
         return ((cluster >>> blockBits) + 1) << blockBits;
-    }
-
-    private boolean isEmpty(long cluster) {
-        return cluster >= freshFrom || (cluster <= Integer.MAX_VALUE && emptied.get((int) cluster));
-    }
-
-    private void markEmpty(long cluster, boolean zeros) {
-        if (cluster <= Integer.MAX_VALUE) {
-            emptied.set((int) cluster, zeros);
-        }
     }
 }

@@ -124,9 +124,11 @@ final class ImageWriter {
         if (zeroEnd > oldBytes) {
             writeZeroes(oldBytes, zeroEnd - oldBytes, true, newBytes);
         }
-        flusher.flush();
-        Qcow2Header.patch(file, Qcow2Header.VIRTUAL_SIZE_AT, newBytes);
-        file.sync();
+        flusher.exclusively(l1Offset -> {
+            Qcow2Header.patch(file, Qcow2Header.VIRTUAL_SIZE_AT, newBytes);
+            file.sync();
+            return l1Offset;
+        });
     }
 
     /** Internal snapshots, even deleted ones, leave tables behind the disk's end. */
@@ -157,6 +159,7 @@ final class ImageWriter {
     }
 
     void setBacking(NewImage.BackingName named, String image) throws IOException {
+        BackingPointer.requireRoom(file, image, named);
         flusher.exclusively(l1Offset -> {
             BackingPointer.change(file, image, named);
             return l1Offset;

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.Optional;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.block.BlockDevice;
 import org.vmckpt.cow.block.BlockStatus;
@@ -31,21 +30,14 @@ public final class Qcow2Image implements BlockDevice {
     private final Optional<ImageWriter> writer;
     private volatile long size;
 
-    private Qcow2Image(
-            StorageFile file,
-            String name,
-            Qcow2Header header,
-            L2Cache l2,
-            Backing backing,
-            ClusterReader reader,
-            Optional<ImageWriter> writer) {
-        this.file = file;
-        this.name = name;
-        this.header = header;
-        this.l2 = l2;
-        this.backing = backing;
-        this.reader = reader;
-        this.writer = writer;
+    private Qcow2Image(ImageParts parts) {
+        this.file = parts.file();
+        this.name = parts.name();
+        this.header = parts.header();
+        this.l2 = parts.l2();
+        this.backing = parts.backing();
+        this.reader = parts.reader();
+        this.writer = parts.writer();
         this.size = header.virtualSizeBytes();
     }
 
@@ -84,65 +76,7 @@ public final class Qcow2Image implements BlockDevice {
             boolean writable,
             Optional<EntryLog> log)
             throws VmckptException {
-        Qcow2Header header = Qcow2Header.read(file, name);
-        if (writable) {
-            requireWritable(header, name);
-        }
-        try {
-            return open(file, header, name, new Backing(backing), writable, log);
-        } catch (IOException e) {
-            throw DamagedImageException.explain("opening qcow2 file", name, e);
-        }
-    }
-
-    private static Qcow2Image open(
-            StorageFile file,
-            Qcow2Header header,
-            String name,
-            Backing backing,
-            boolean writable,
-            Optional<EntryLog> log)
-            throws IOException {
-        EntryChecks checks = new EntryChecks(header, name);
-        long[] l1 = checks.readL1(file, writable ? header.l1Capacity() : header.l1EntryCount());
-        Optional<HostClusters> clusters =
-                writable
-                        ? Optional.of(ImageScan.scan(file, header, name, checks, l1))
-                        : Optional.empty();
-        if (writable && header.autoclearFeatures() != 0) {
-            Qcow2Header.patch(file, Qcow2Header.AUTOCLEAR_AT, 0);
-            file.sync();
-        }
-        L2Cache l2 = new L2Cache(file, header, checks, l1);
-        CompressedClusters compressed = new CompressedClusters(file, header, name);
-        ClusterReader reader = new ClusterReader(file, header, l2, backing, compressed, name);
-        Optional<ImageWriter> writer =
-                clusters.map(
-                        it -> new ImageWriter(file, header, l2, it, reader, backing, name, log));
-        if (writer.isPresent()) {
-            writer.get().replayLog();
-        }
-        return new Qcow2Image(file, name, header, l2, backing, reader, writer);
-    }
-
-    private static void requireWritable(Qcow2Header header, String name)
-            throws UnsupportedException {
-        String obstacle = "";
-        if (header.snapshotCount() != 0) {
-            obstacle = "internal snapshots";
-        } else if (header.refcountOrder() != Qcow2Header.WRITTEN_REFCOUNT_ORDER) {
-            obstacle = "refcounts of " + (1 << header.refcountOrder()) + " bits instead of 16";
-        } else if (header.l1Capacity() > Qcow2Header.LARGEST_L1_ENTRIES) {
-            obstacle = "a first-level table of " + header.l1Capacity() + " entries";
-        }
-        if (!obstacle.isEmpty()) {
-            throw new UnsupportedException(
-                    "opening qcow2 file "
-                            + name
-                            + " for writing: it uses "
-                            + obstacle
-                            + ", which is not supported; convert the disk with qemu-img convert");
-        }
+        return new Qcow2Image(ImageParts.open(file, name, new Backing(backing), writable, log));
     }
 
     /** As the file was when it was opened. */
