@@ -12,14 +12,26 @@ import org.vmckpt.core.Json;
  * Requests that fio's nbd engine issues.
  *
  * @param pattern fio's name for it, for example {@code randread}
- * @param once each cluster is written once, a block in it, instead of for some time
+ * @param once each cluster of the disk's second half is written once, a block in it, instead of for
+ *     some time; the first half is written before, so that nobody is measured cold
  */
 record FioJob(String name, String pattern, int blockBytes, int depth, boolean once) {
     private static final int CLUSTER_BYTES = 64 << 10;
-    private static final int FIRST_WRITES = 4096;
 
     /** Runs it and returns requests a second. */
     double run(Path socket, String export, int seconds) throws IOException, InterruptedException {
+        List<String> timed = List.of("--time_based", "--runtime=" + seconds, "--ramp_time=500ms");
+        if (!once) {
+            return run(socket, export, timed);
+        }
+        String aligned = "--blockalign=" + CLUSTER_BYTES;
+        String number = "--number_ios=" + VolumeSuite.DISK_BYTES / 2 / CLUSTER_BYTES;
+        run(socket, export, List.of(aligned, number, "--size=50%"));
+        return run(socket, export, List.of(aligned, number, "--offset=50%"));
+    }
+
+    private double run(Path socket, String export, List<String> extent)
+            throws IOException, InterruptedException {
         List<String> command =
                 new ArrayList<>(
                         List.of(
@@ -33,12 +45,7 @@ record FioJob(String name, String pattern, int blockBytes, int depth, boolean on
                                 "--bs=" + blockBytes,
                                 "--iodepth=" + depth,
                                 "--randrepeat=0"));
-        if (once) {
-            command.add("--blockalign=" + CLUSTER_BYTES);
-            command.add("--number_ios=" + FIRST_WRITES);
-        } else {
-            command.addAll(List.of("--time_based", "--runtime=" + seconds, "--ramp_time=500ms"));
-        }
+        command.addAll(extent);
         Process fio =
                 new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
         String output = new String(fio.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

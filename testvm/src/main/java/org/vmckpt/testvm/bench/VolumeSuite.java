@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.VolumeCreator;
 import org.vmckpt.testvm.bench.NbdContender.Server;
@@ -19,7 +20,7 @@ import org.vmckpt.testvm.bench.NbdContender.Server;
  * and first writes to a new file on a chain of 1 and of 8, which copy a cluster each.
  */
 final class VolumeSuite {
-    private static final long DISK_BYTES = 512L << 20;
+    static final long DISK_BYTES = 512L << 20;
     private static final int CLUSTER_BYTES = 64 << 10;
     private static final int SMALL = 4 << 10;
     private static final int LARGE = 1 << 20;
@@ -148,8 +149,12 @@ final class VolumeSuite {
     }
 
     private static void delete(Path volume) throws IOException {
-        for (String file : new String[] {"layer-0.qcow2", "volume.json", "lock"}) {
-            Files.deleteIfExists(volume.resolve(file));
+        List<Path> files;
+        try (Stream<Path> listed = Files.list(volume)) {
+            files = listed.toList();
+        }
+        for (Path file : files) {
+            Files.delete(file);
         }
         Files.delete(volume);
     }

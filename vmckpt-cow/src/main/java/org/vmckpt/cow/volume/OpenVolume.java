@@ -208,16 +208,23 @@ public final class OpenVolume implements AutoCloseable {
                     return false;
                 }
             }
-            synchronized (committing) {
-                // A commit that was told to end has ended.
-                volume.flush();
+            if (running.isEnded()) {
+                awaitEndOfCommit();
             }
+            volume.flush();
             return true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return false;
         } catch (IOException e) {
             throw new StorageException("syncing volume " + folder.path() + ": " + e, e);
+        }
+    }
+
+    /** One that was told to end by a fork for a checkpoint, which needs the files as they are. */
+    private void awaitEndOfCommit() {
+        synchronized (committing) {
+            // That nobody has it is all.
         }
     }
 

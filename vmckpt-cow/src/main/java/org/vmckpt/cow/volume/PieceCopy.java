@@ -24,6 +24,7 @@ final class PieceCopy implements ExtentVisitor {
 
     @Override
     public void extent(long offset, long length, BlockStatus status) throws IOException {
+        throttle.requireGoing();
         if (status != BlockStatus.DATA) {
             to.writeZeroes(offset, length, true);
             return;

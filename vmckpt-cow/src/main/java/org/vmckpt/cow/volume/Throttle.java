@@ -34,11 +34,16 @@ public final class Throttle {
         return ended;
     }
 
-    /** So much was copied: returns when more may be. */
-    void passed(long bytes) throws InterruptedIOException {
+    /** To be asked before each piece. */
+    void requireGoing() throws InterruptedIOException {
         if (ended) {
             throw new InterruptedIOException("a copy was told to end");
         }
+    }
+
+    /** So much was copied: returns when more may be. */
+    void passed(long bytes) throws InterruptedIOException {
+        requireGoing();
         if (bytesPerSecond == Long.MAX_VALUE) {
             return;
         }
