@@ -59,6 +59,7 @@ class Qcow2CrashIT {
         private final boolean logs;
         private CrashFile file = new CrashFile(new byte[0]);
         private CrashFile log = new CrashFile(new byte[0]);
+        private int growingTo;
         private int lastFirst;
         private int[] lastBefore = new int[0];
         private Qcow2Image image;
@@ -175,6 +176,8 @@ class Qcow2CrashIT {
                 }
                 case 6 -> {
                     if (random.nextInt(4) == 0) {
+                        grow();
+                    } else if (random.nextInt(3) == 0) {
                         image.close();
                         model.flush();
                         image = open();
@@ -185,6 +188,13 @@ class Qcow2CrashIT {
                     image.write(SectorModel.bytes(count, lastValue), offset);
                 }
             }
+        }
+
+        private void grow() throws IOException {
+            growingTo = model.sectors() + random.nextInt(random.nextBoolean() ? 100 : 5000);
+            image.resize(growingTo * 512L);
+            model.grow(growingTo);
+            model.flush();
         }
 
         private void discard(int first, int count) throws IOException {
@@ -213,6 +223,10 @@ class Qcow2CrashIT {
             file = new CrashFile(left);
             log = new CrashFile(kill ? log.afterKill() : new byte[0]);
             image = open();
+            if (image.size() == growingTo * 512L) {
+                model.grow(growingTo);
+            }
+            assertThat(image.size()).isEqualTo(model.sectors() * 512L);
             if (kill && logs) {
                 model.assertReadsAfterKill(read(0, model.sectors()), lastFirst, lastBefore);
             } else {

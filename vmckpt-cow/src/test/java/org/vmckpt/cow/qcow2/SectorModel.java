@@ -16,12 +16,18 @@ import java.util.Set;
 final class SectorModel {
     static final int SECTOR_BYTES = 512;
 
-    private final int[] now;
+    private int[] now;
     private final List<Set<Integer>> afterCrash = new ArrayList<>();
 
     SectorModel(int sectors) {
-        now = new int[sectors];
-        for (int i = 0; i < sectors; i++) {
+        now = new int[0];
+        grow(sectors);
+    }
+
+    /** What is new is zeros, durably. */
+    void grow(int sectors) {
+        now = Arrays.copyOf(now, sectors);
+        while (afterCrash.size() < sectors) {
             afterCrash.add(new HashSet<>(Set.of(0)));
         }
     }
