@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.DiskIo;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -36,6 +37,21 @@ final class CaptureOptions {
                         + " 500ms; a checkpoint that would take longer fails. Default: 1s."
             })
     private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
+
+    @Option(
+            names = "--disk-io",
+            paramLabel = "drain|reissue",
+            converter = DiskIoMode.class,
+            description = {
+                "What becomes of disk requests that are pending at the pause: drain waits for them;"
+                        + " reissue has the guest's QEMU issue those of volumes again, which needs"
+                        + " werror=stop,rerror=stop and the engine uffd. Default: drain."
+            })
+    private DiskIo diskIo = DiskIo.DRAIN;
+
+    DiskIo diskIo() {
+        return diskIo;
+    }
 
     Path qmpSocket() {
         return guest.qmpSocket();

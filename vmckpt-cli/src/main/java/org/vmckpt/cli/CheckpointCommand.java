@@ -93,6 +93,7 @@ final class CheckpointCommand implements Callable<Integer> {
                 capture.cowBudgetBytes(),
                 capture.drainTimeout(),
                 engine.name(),
-                full);
+                full,
+                capture.diskIo());
     }
 }

@@ -161,7 +161,8 @@ final class WatchCommand implements Callable<Integer> {
                 capture.cowBudgetBytes(),
                 capture.drainTimeout(),
                 Optional.empty(),
-                false);
+                false,
+                capture.diskIo());
     }
 
     private void watch(

@@ -66,7 +66,8 @@ final class VmckptContender implements Contender {
                 request.cowBudgetBytes(),
                 request.drainTimeout(),
                 request.engine(),
-                true);
+                true,
+                request.diskIo());
     }
 
     private static Map<String, Double> parts(PauseTimes pause) {

@@ -58,7 +58,8 @@ final class SlowDiskIT {
                         usual.cowBudgetBytes(),
                         limit,
                         usual.engine(),
-                        false),
+                        false,
+                        usual.diskIo()),
                 progress);
     }
 

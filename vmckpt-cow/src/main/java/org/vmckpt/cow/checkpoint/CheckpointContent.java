@@ -58,8 +58,8 @@ record CheckpointContent(
                     new DiskState(
                             disk.device(),
                             disk.active().nodeName(),
-                            disk.origin().path().toString(),
-                            disk.origin().format(),
+                            disk.argument(),
+                            disk.format(),
                             disk.virtualSizeBytes(),
                             copied.layers()));
         }

@@ -16,6 +16,7 @@ import org.vmckpt.core.store.Store;
  *     the checkpoint
  * @param engine how memory is saved; empty takes the first that the guest allows
  * @param full stores all of memory, also what an earlier checkpoint of this guest holds already
+ * @param diskIo what becomes of pending requests of volumes; other disks are always drained
  */
 public record CheckpointRequest(
         Path qmpSocket,
@@ -24,7 +25,8 @@ public record CheckpointRequest(
         OptionalLong cowBudgetBytes,
         Duration drainTimeout,
         Optional<EngineName> engine,
-        boolean full) {
+        boolean full,
+        DiskIo diskIo) {
 
     public static final Duration DEFAULT_DRAIN_TIMEOUT = Duration.ofSeconds(1);
 
@@ -36,16 +38,29 @@ public record CheckpointRequest(
                 OptionalLong.empty(),
                 DEFAULT_DRAIN_TIMEOUT,
                 Optional.empty(),
-                false);
+                false,
+                DiskIo.DRAIN);
     }
 
     public CheckpointRequest withEngine(EngineName wanted) {
         return new CheckpointRequest(
-                qmpSocket, store, name, cowBudgetBytes, drainTimeout, Optional.of(wanted), full);
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                drainTimeout,
+                Optional.of(wanted),
+                full,
+                diskIo);
     }
 
     public CheckpointRequest withCowBudget(long bytes) {
         return new CheckpointRequest(
-                qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full);
+                qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full, diskIo);
+    }
+
+    public CheckpointRequest withDiskIo(DiskIo wanted) {
+        return new CheckpointRequest(
+                qmpSocket, store, name, cowBudgetBytes, drainTimeout, engine, full, wanted);
     }
 }

@@ -90,13 +90,16 @@ final class CheckpointRun implements AutoCloseable {
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
         takeBack.onFailure("disk overlays", () -> revert(fork, planned.get()));
+        VolumeFork volumes = VolumeFork.prepare(disks, id);
+        takeBack.always("volumes", volumes::close);
+        Reissue reissue = Reissue.prepare(request.diskIo(), volumes, disks, choice.chosen(), qmp);
         MemoryParent parent = lineage.parent(store, definition, request.full());
         takeBack.keep("engine", engine).prepare(ready.socket(), guard, parent);
-        Pause pause = new Pause(qmp, guard, fork, engine, probe);
+        Pause pause = new Pause(qmp, guard, fork, volumes, reissue, engine, probe);
         planned.set(pause);
         takeBack.onFailure("pause", pause::takeBack);
         if (status == GuestStatus.RUNNING) {
-            DiskLatency.requireBelow(request.drainTimeout(), qmp);
+            DiskLatency.requireBelow(request.drainTimeout(), qmp, reissue.devices());
         }
         guard.awaitReady();
         Duration flushLimit =
@@ -121,9 +124,10 @@ final class CheckpointRun implements AutoCloseable {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         Captured captured = engine.awaitCaptured();
         CheckpointContent content =
-                CheckpointContent.store(engine, disks, store, progress, cancellation);
+                CheckpointContent.store(
+                        engine, volumes.settle(disks), store, progress, cancellation);
         warnings.addAll(engine.warnings());
-        Manifest manifest = publish(choice, definition, content, times, captured);
+        Manifest manifest = publish(choice, definition, content, times, captured, reissue);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         takeBack.settle();
         close();
@@ -155,7 +159,8 @@ final class CheckpointRun implements AutoCloseable {
             GuestDefinition definition,
             CheckpointContent content,
             PauseTimes pause,
-            Captured captured)
+            Captured captured,
+            Reissue reissue)
             throws VmckptException {
         cancellation.check();
         progress.update("publish", 0, -1, "");
@@ -169,12 +174,12 @@ final class CheckpointRun implements AutoCloseable {
                         content.devices(),
                         content.memory(),
                         content.disks(),
-                        statistics(content, pause, captured));
+                        statistics(content, pause, captured, reissue));
         return store.publish(lineage.series().map(manifest::inSeries).orElse(manifest));
     }
 
     private static Map<String, Long> statistics(
-            CheckpointContent content, PauseTimes pause, Captured captured) {
+            CheckpointContent content, PauseTimes pause, Captured captured, Reissue reissue) {
         Map<String, Long> all = new TreeMap<>(captured.statistics());
         all.put("pauseMicros", pause.totalMicros());
         all.put("pauseStopMicros", pause.stopMicros());
@@ -186,6 +191,9 @@ final class CheckpointRun implements AutoCloseable {
         all.put("memoryReadBytes", captured.readBytes());
         all.put("diskReadBytes", content.diskReadBytes());
         all.put("storedBytes", content.storedBytes());
+        if (reissue.isWanted()) {
+            all.put("reissuedRequests", (long) reissue.answered());
+        }
         return all;
     }
 

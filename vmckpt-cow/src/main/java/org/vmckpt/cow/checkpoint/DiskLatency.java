@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
@@ -24,6 +25,7 @@ final class DiskLatency {
 
     private final QmpClient qmp;
     private final Duration limit;
+    private final Set<String> exempt;
     private final Map<String, Totals> first;
 
     /** By disk: since when it has unanswered requests and answers none, of System.nanoTime. */
@@ -31,14 +33,22 @@ final class DiskLatency {
 
     private record Totals(long operations, long nanos) {}
 
-    private DiskLatency(QmpClient qmp, Duration limit, Map<String, Totals> first) {
+    private DiskLatency(
+            QmpClient qmp, Duration limit, Set<String> exempt, Map<String, Totals> first) {
         this.qmp = qmp;
         this.limit = limit;
+        this.exempt = exempt;
         this.first = first;
     }
 
-    static void requireBelow(Duration limit, QmpClient qmp) throws VmckptException {
-        DiskLatency latency = new DiskLatency(qmp, limit, new HashMap<>());
+    /**
+     * Looks at all disks.
+     *
+     * @param exempt disks that the pause will not wait for
+     */
+    static void requireBelow(Duration limit, QmpClient qmp, Set<String> exempt)
+            throws VmckptException {
+        DiskLatency latency = new DiskLatency(qmp, limit, exempt, new HashMap<>());
         latency.first.putAll(latency.sample());
         sleep(SAMPLE);
         latency.requireQuickAnswers();
@@ -92,6 +102,9 @@ final class DiskLatency {
         for (JsonNode disk : qmp.execute("query-blockstats")) {
             JsonNode stats = disk.path("stats");
             String name = name(disk);
+            if (exempt.contains(name)) {
+                continue;
+            }
             long answered = 0;
             for (String kind : KINDS) {
                 Totals total =

@@ -10,6 +10,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
@@ -40,19 +42,32 @@ final class Pause {
     private static final Duration CONT_LIMIT = Duration.ofSeconds(20);
     private static final long RETRY_NANOS = 1_000_000L;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Pause.class);
+
     private final QmpClient qmp;
     private final Guard guard;
     private final OverlayFork fork;
+    private final VolumeFork volumes;
+    private final Reissue reissue;
     private final CaptureEngine engine;
     private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
     private @Nullable StagedCommand cont;
 
-    Pause(QmpClient qmp, Guard guard, OverlayFork fork, CaptureEngine engine, PauseProbe probe) {
+    Pause(
+            QmpClient qmp,
+            Guard guard,
+            OverlayFork fork,
+            VolumeFork volumes,
+            Reissue reissue,
+            CaptureEngine engine,
+            PauseProbe probe) {
         this.qmp = qmp;
         this.guard = guard;
         this.fork = fork;
+        this.volumes = volumes;
+        this.reissue = reissue;
         this.engine = engine;
         this.probe = probe;
     }
@@ -85,6 +100,9 @@ final class Pause {
             StagedCommand stop = qmp.stage("stop").send();
             engine.stopping();
             fork.stage();
+            if (stoppedByUs && reissue.isWanted()) {
+                beginReissue(before);
+            }
             stop.await(STOP_LIMIT);
             long stopEnd = System.nanoTime();
             JsonNode status = qmp.await("query-status", before, STOP_LIMIT);
@@ -97,6 +115,13 @@ final class Pause {
                 requireUndisturbed(resumed, reset);
             }
             return expected == GuestStatus.RUNNING ? goOn(parts, stopped, resumed) : parts;
+        }
+    }
+
+    /** Only once QEMU has said that the guest ran: an error of its own is not ours to mend. */
+    private void beginReissue(CompletableFuture<JsonNode> before) throws VmckptException {
+        if (qmp.await("query-status", before, STOP_LIMIT).path("running").asBoolean()) {
+            reissue.begin();
         }
     }
 
@@ -182,6 +207,7 @@ final class Pause {
         try {
             fork.begin();
             engine.stageSave();
+            volumes.fork();
             fork.awaitEnd();
             forked = true;
             long forkEnd = System.nanoTime();
@@ -196,6 +222,7 @@ final class Pause {
             long devicesEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.DEVICES_SAVED);
             long armEnd = join(armed);
+            reissue.end();
             probe.reached(PauseProbe.Moment.ARMED);
             return new PauseTimes(
                     0,
@@ -250,6 +277,7 @@ final class Pause {
     /** After a failure: no migration of ours goes on, and a guest that we stopped runs. */
     void takeBack() throws VmckptException {
         engine.cancel();
+        endReissue();
         long start = System.nanoTime();
         while (stoppedByUs) {
             try {
@@ -263,6 +291,15 @@ final class Pause {
                 }
                 LockSupport.parkNanos(RETRY_NANOS);
             }
+        }
+    }
+
+    /** A server that is gone answers nothing with EIO either. */
+    private void endReissue() {
+        try {
+            reissue.end();
+        } catch (VmckptException e) {
+            LOG.warn("ending the reissue of disk requests: {}", e.getMessage());
         }
     }
 

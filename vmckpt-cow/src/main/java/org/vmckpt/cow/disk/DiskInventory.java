@@ -65,6 +65,9 @@ public final class DiskInventory {
         if (inserted.path("encrypted").asBoolean()) {
             throw unsupported(device, "it is encrypted");
         }
+        if (graph.driver(node).equals("nbd")) {
+            return volume(device, inserted, node, names);
+        }
         List<DiskLayer> layers = chain(device, node);
         CacheMode cache = cacheOf(inserted.path("cache"));
         GuestDisk disk =
@@ -74,8 +77,34 @@ public final class DiskInventory {
                         layers,
                         cache,
                         Optional.empty(),
-                        inserted.path("detect_zeroes").asText("off"));
+                        inserted.path("detect_zeroes").asText("off"),
+                        Optional.empty());
         return disk.withAsyncIo(asyncIo.of(device, disk.origin(), cache));
+    }
+
+    private GuestDisk volume(String device, JsonNode inserted, String node, Set<String> names)
+            throws VmckptException {
+        String filename = graph.details(node).path("file").asText();
+        VolumeExport export =
+                VolumeExport.parse(filename, files)
+                        .filter(it -> Files.exists(it.controlSocket()))
+                        .orElseThrow(() ->
+                                unsupported(
+                                        device,
+                                        "block node "
+                                                + node
+                                                + " uses the driver nbd over "
+                                                + filename
+                                                + ", and no vmckpt volume serve has a control"
+                                                + " socket beside that"));
+        return new GuestDisk(
+                uniqueName(device, node, names),
+                device,
+                VolumeLayers.query(export, node),
+                cacheOf(inserted.path("cache")),
+                Optional.empty(),
+                inserted.path("detect_zeroes").asText("off"),
+                Optional.of(export));
     }
 
     private static CacheMode cacheOf(JsonNode cache) {

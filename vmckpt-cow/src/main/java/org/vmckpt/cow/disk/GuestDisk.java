@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param cache of the active file
  * @param asyncIo QEMU's {@code aio}; empty for its default, or if it cannot be known
  * @param detectZeroes QEMU's {@code detect-zeroes}: {@code off}, {@code on} or {@code unmap}
+ * @param volume where it comes from when vmckpt serves it; QEMU then knows none of its files
  */
 public record GuestDisk(
         String name,
@@ -19,7 +20,8 @@ public record GuestDisk(
         List<DiskLayer> layers,
         CacheMode cache,
         Optional<String> asyncIo,
-        String detectZeroes) {
+        String detectZeroes,
+        Optional<VolumeExport> volume) {
 
     public GuestDisk {
         layers = List.copyOf(layers);
@@ -29,7 +31,20 @@ public record GuestDisk(
     }
 
     GuestDisk withAsyncIo(Optional<String> newAsyncIo) {
-        return new GuestDisk(name, device, layers, cache, newAsyncIo, detectZeroes);
+        return new GuestDisk(name, device, layers, cache, newAsyncIo, detectZeroes, volume);
+    }
+
+    GuestDisk withLayers(List<DiskLayer> others) {
+        return new GuestDisk(name, device, others, cache, asyncIo, detectZeroes, volume);
+    }
+
+    /** What QEMU's arguments call it. */
+    public String argument() {
+        return volume.map(VolumeExport::uri).orElseGet(() -> origin().path().toString());
+    }
+
+    public String format() {
+        return volume.isPresent() ? VolumeExport.FORMAT : origin().format();
     }
 
     /** The file that takes the guest's writes. */

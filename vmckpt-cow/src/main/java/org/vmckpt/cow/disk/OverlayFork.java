@@ -39,7 +39,8 @@ public final class OverlayFork {
      * Makes an overlay for each disk and flushes what the host caches of the active files, so that
      * little is left to flush in the pause. The guest does not notice.
      *
-     * @param disks from {@link DiskInventory#discover}, just now
+     * @param disks from {@link DiskInventory#discover}, just now; volumes are passed over, their
+     *     servers fork them
      */
     public static OverlayFork prepare(QmpClient qmp, List<GuestDisk> disks, CheckpointId checkpoint)
             throws VmckptException {
@@ -47,6 +48,9 @@ public final class OverlayFork {
         ArrayNode actions = fork.transaction.putArray("actions");
         try {
             for (GuestDisk disk : disks) {
+                if (disk.volume().isPresent()) {
+                    continue;
+                }
                 Overlay overlay = Overlay.of(disk, checkpoint, fork.overlays.size());
                 overlay.createFile();
                 fork.overlays.add(overlay);

@@ -44,6 +44,17 @@ final class BlockNodes {
     private static final List<String> FILE_OPTIONS =
             List.of("aio", "aio-max-batch", "locking", "pr-manager", "drop-cache");
 
+    private static final List<String> NBD_OPTIONS =
+            List.of(
+                    "server",
+                    "export",
+                    "path",
+                    "reconnect-delay",
+                    "open-timeout",
+                    "tls-creds",
+                    "tls-hostname",
+                    "x-dirty-bitmap");
+
     private final DiskOverlays overlays;
     private final HostPaths paths;
     private final Problems problems;
@@ -93,6 +104,10 @@ final class BlockNodes {
                                     .with("filename", own.get().toString())
                             : bareFile(properties, own.get()));
         }
+        Optional<Path> volume = overlays.overlayOfVolume(properties);
+        if (volume.isPresent()) {
+            return option.withProperties(localDisk(properties, volume.get()));
+        }
         Optional<QemuOption> child = properties.get("file").map(nodes::get);
         boolean overOverlay =
                 child.flatMap(node -> node.properties().get("filename"))
@@ -100,6 +115,17 @@ final class BlockNodes {
                         .isPresent();
         boolean isFormat = FORMAT_DRIVERS.contains(properties.get("driver").orElse(""));
         return overOverlay && isFormat ? option.withProperties(formatNode(properties)) : option;
+    }
+
+    /** A file instead of what was a volume: no one needs to serve it. */
+    private static OptionProperties localDisk(OptionProperties properties, Path overlay) {
+        OptionProperties local = properties;
+        for (String key : NBD_OPTIONS) {
+            local = local.without(key);
+        }
+        return local.with("driver", "qcow2")
+                .with("file.driver", "file")
+                .with("file.filename", overlay.toString());
     }
 
     private OptionProperties formatNode(OptionProperties properties) {

@@ -9,6 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.vmckpt.core.Manifest.DiskState;
+import org.vmckpt.cow.definition.OptionProperties;
+import org.vmckpt.cow.disk.VolumeExport;
 
 /** Which new overlay takes the place of each file that the recorded arguments name as a disk. */
 final class DiskOverlays {
@@ -27,6 +29,17 @@ final class DiskOverlays {
         Optional<RestoredDisk> found =
                 disks.stream()
                         .filter(disk -> map.recorded(Path.of(disk.argumentPath())).equals(file))
+                        .findFirst();
+        found.ifPresent(used::add);
+        return found.map(RestoredDisk::overlay);
+    }
+
+    /** The same for a disk that was a volume of vmckpt. */
+    Optional<Path> overlayOfVolume(OptionProperties node) {
+        Optional<String> uri = VolumeExport.uriOf(node, map.recorded(Path.of("")));
+        Optional<RestoredDisk> found =
+                disks.stream()
+                        .filter(disk -> uri.equals(Optional.of(disk.argumentPath())))
                         .findFirst();
         found.ifPresent(used::add);
         return found.map(RestoredDisk::overlay);

@@ -96,6 +96,7 @@ final class Commands {
                     "layers",
                     Json.MAPPER.valueToTree(
                             served.open().files().stream().map(Object::toString).toList()));
+            one.set("formats", Json.MAPPER.valueToTree(served.open().formats()));
             one.set("holds", Json.MAPPER.valueToTree(served.open().holds()));
         }
     }

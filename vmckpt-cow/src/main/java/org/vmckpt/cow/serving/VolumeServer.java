@@ -9,6 +9,7 @@ import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.nbd.Export;
 import org.vmckpt.cow.nbd.NbdServer;
+import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
 import org.vmckpt.cow.volume.OpenVolume;
 import org.vmckpt.cow.volume.VolumeFolder;
 
@@ -40,13 +41,25 @@ public final class VolumeServer implements AutoCloseable {
     public static VolumeServer start(
             List<VolumeFolder> folders, Path socket, Path controlSocket, boolean readOnly)
             throws VmckptException {
+        return start(folders, socket, controlSocket, readOnly, FileOpener.PLAIN);
+    }
+
+    /** With files that tests have changed, for example into slow ones. */
+    static VolumeServer start(
+            List<VolumeFolder> folders,
+            Path socket,
+            Path controlSocket,
+            boolean readOnly,
+            FileOpener opener)
+            throws VmckptException {
         List<Served> volumes = new ArrayList<>();
         NbdServer nbd = null;
         boolean started = false;
         try {
             for (VolumeFolder folder : folders) {
                 OpenVolume open =
-                        OpenVolume.open(folder, Optional.of(controlSocket.toAbsolutePath()));
+                        OpenVolume.open(
+                                folder, Optional.of(controlSocket.toAbsolutePath()), opener);
                 volumes.add(new Served(open, new Export(open.volume(), readOnly)));
                 open.prepare();
             }

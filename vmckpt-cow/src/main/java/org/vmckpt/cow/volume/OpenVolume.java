@@ -79,7 +79,12 @@ public final class OpenVolume implements AutoCloseable {
         return open(folder, control, FileOpener.PLAIN);
     }
 
-    static OpenVolume open(VolumeFolder folder, Optional<Path> control, FileOpener opener)
+    /**
+     * The same over other files.
+     *
+     * @param opener opens the layers' files
+     */
+    public static OpenVolume open(VolumeFolder folder, Optional<Path> control, FileOpener opener)
             throws VmckptException {
         VolumeFolder.Lock lock = folder.lock(control);
         boolean opened = false;
@@ -122,6 +127,13 @@ public final class OpenVolume implements AutoCloseable {
     public List<Path> files() {
         synchronized (changing) {
             return description.layers().stream().map(folder::file).toList();
+        }
+    }
+
+    /** Formats of the layers' files, oldest first. */
+    public List<String> formats() {
+        synchronized (changing) {
+            return description.layers().stream().map(LayerFile::format).toList();
         }
     }
 

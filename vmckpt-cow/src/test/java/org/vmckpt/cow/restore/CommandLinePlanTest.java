@@ -80,6 +80,29 @@ class CommandLinePlanTest {
         return Files.createFile(file);
     }
 
+    @Test
+    void aVolumeBecomesAFileThatNobodyNeedsToServe() throws VmckptException {
+        disk("/machine/peripheral/vd/virtio-backend", "nbd+unix:///v?socket=/run/v.nbd", "nbd");
+        assertThat(
+                        value(
+                                "-blockdev",
+                                "-blockdev",
+                                "driver=nbd,node-name=d,export=v,reconnect-delay=9,server.type=unix,server.path=/run/v.nbd"))
+                .isEqualTo(
+                        "driver=qcow2,node-name=d,file.driver=file,file.filename="
+                                + disks.resolve("vd.qcow2"));
+    }
+
+    @Test
+    void anotherNbdDiskIsNotTakenForTheVolume() {
+        disk("/machine/peripheral/vd/virtio-backend", "nbd+unix:///v?socket=/run/v.nbd", "nbd");
+        assertThatThrownBy(() ->
+                        plan(
+                                "-blockdev",
+                                "driver=nbd,node-name=d,export=w,server.type=unix,server.path=/run/v.nbd"))
+                .hasMessageContaining("node-name=d");
+    }
+
     // ---- the QMP socket and the machine
 
     @Test
