@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.UnsupportedException;
@@ -23,6 +24,7 @@ import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.serving.SlowVolumeServer;
+import org.vmckpt.testvm.fault.HaltedCheckpoint;
 
 /** Rules R1 and R3 with {@code --disk-io reissue}: the guest's own workload is the judge. */
 final class ReissueIT {
@@ -113,6 +115,31 @@ final class ReissueIT {
                 diskIo,
                 report.manifest().statistics().getOrDefault("pauseMicros", 0L) / 1000.0,
                 report.manifest().statistics().get("reissuedRequests"));
+    }
+
+    /** Requests are held at each of these points. */
+    @ParameterizedTest
+    @ValueSource(strings = {"STOPPED", "FORKED", "DEVICES_SAVED"})
+    void aCheckpointThatIsKilledWhileItHoldsRequestsLeavesTheGuestRunning(String point)
+            throws Exception {
+        Path socket = folder.resolve("s");
+        VolumeProcess.run("create", folder.resolve("v").toString(), "--size", "16M");
+        try (SlowVolumeServer server = new SlowVolumeServer(folder.resolve("v"), socket);
+                TestGuest guest =
+                        guest(TestDisk.Bus.VIRTIO_BLK, socket, ",werror=stop,rerror=stop");
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitBoot();
+            guest.console().awaitTick(it -> it.diskWrites() > 100, "writes", SOON);
+            server.delay(50);
+            HaltedCheckpoint.killAt(
+                    point, guest.qmpSocket(), store, EngineName.UFFD, DiskIo.REISSUE);
+            server.delay(0);
+            long writes = guest.console().latestTick().orElseThrow().diskWrites();
+            guest.console().awaitTick(it -> it.diskWrites() > writes + 100, "writes", SOON);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            assertThat(guest.console().faults()).isEmpty();
+            checkpoint(guest, store, DiskIo.REISSUE);
+        }
     }
 
     @Test

@@ -7,14 +7,15 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 
 /**
  * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
  * socket, store, the start of a phase's or a moment's name (no name means not to halt), and
- * optionally the engine (uffd). Says {@code at NAME}, {@code done ID} or {@code failed KIND:
- * MESSAGE}.
+ * optionally the engine (uffd) and what becomes of pending requests (drain). Says {@code at NAME},
+ * {@code done ID} or {@code failed KIND: MESSAGE}.
  */
 public final class HaltingCheckpointMain {
     private final String haltAt;
@@ -41,7 +42,10 @@ public final class HaltingCheckpointMain {
     private static CheckpointRequest request(String[] arguments, Store store) {
         EngineName engine =
                 arguments.length > 3 ? EngineName.valueOf(arguments[3]) : EngineName.UFFD;
-        return CheckpointRequest.of(Path.of(arguments[0]), store).withEngine(engine);
+        DiskIo diskIo = arguments.length > 4 ? DiskIo.valueOf(arguments[4]) : DiskIo.DRAIN;
+        return CheckpointRequest.of(Path.of(arguments[0]), store)
+                .withEngine(engine)
+                .withDiskIo(diskIo);
     }
 
     private void pass(String point) {

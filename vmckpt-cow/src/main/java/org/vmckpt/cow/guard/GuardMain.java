@@ -40,6 +40,8 @@ public final class GuardMain {
 
     private static final long PATIENCE_NANOS = 60_000_000_000L;
     private static final long RETRY_NANOS = 2_000_000L;
+    private static final int ERROR_LOOKS = 20;
+    private static final long ERROR_LOOK_NANOS = 30_000_000L;
 
     private static final String ID = "vmckpt-guard-";
 
@@ -92,7 +94,7 @@ public final class GuardMain {
         Path practice = folder.resolve("guard.sock");
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(practice));
-            int callCount = 2 + (int) undoLines.lines().count();
+            int callCount = 3 + (int) undoLines.lines().count();
             Thread peer = Thread.ofPlatform().daemon().start(() -> answer(server, callCount));
             new GuardMain(practice, undoLines).attempt(true);
             peer.join();
@@ -167,14 +169,34 @@ public final class GuardMain {
             }
             LockSupport.parkNanos(RETRY_NANOS);
         }
+        resumeAfterErrors(channel, in);
         return true;
+    }
+
+    /**
+     * The server of a volume that answers requests with EIO for us may hear of our end later than
+     * QEMU of its cont. Then what QEMU issued again has failed again, and stopped the guest.
+     */
+    private void resumeAfterErrors(SocketChannel channel, BufferedReader in) throws IOException {
+        for (int look = 0; look < ERROR_LOOKS; look++) {
+            LockSupport.parkNanos(ERROR_LOOK_NANOS);
+            if (!answer(channel, in, "{\"execute\": \"query-status\"}").contains("io-error")) {
+                return;
+            }
+            call(channel, in, "{\"execute\": \"cont\"}");
+        }
+    }
+
+    private boolean call(SocketChannel channel, BufferedReader in, String line) throws IOException {
+        return answer(channel, in, line).contains("\"return\":");
     }
 
     /**
      * The first answer need not be ours: a client that was killed leaves its last command behind,
      * and QEMU answers whoever is there when it is done.
      */
-    private boolean call(SocketChannel channel, BufferedReader in, String line) throws IOException {
+    private String answer(SocketChannel channel, BufferedReader in, String line)
+            throws IOException {
         String id = id(++calls);
         String text = "{" + id + ", " + line.substring(1) + "\n";
         ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
@@ -183,7 +205,7 @@ public final class GuardMain {
         }
         for (@Nullable String answer = in.readLine(); answer != null; answer = in.readLine()) {
             if (answer.contains(id)) {
-                return answer.contains("\"return\":");
+                return answer;
             }
         }
         throw new IOException("QEMU closed the connection");

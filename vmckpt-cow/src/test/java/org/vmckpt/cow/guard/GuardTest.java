@@ -50,6 +50,7 @@ class GuardTest {
                             "cont",
                             "migrate_cancel",
                             "cont",
+                            "query-status",
                             "migrate-set-parameters");
             assertThat(requests(server))
                     .as("once more, when all has ended")
