@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.block.ForwardingFile;
 import org.vmckpt.cow.block.StorageFile;
 import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
 import org.vmckpt.cow.volume.VolumeFolder;
@@ -43,53 +44,30 @@ public final class SlowVolumeServer implements AutoCloseable {
         server.close();
     }
 
-    private record SlowFile(StorageFile file, Runnable delay) implements StorageFile {
+    private static final class SlowFile extends ForwardingFile {
+        private final Runnable delay;
+
+        SlowFile(StorageFile file, Runnable delay) {
+            super(file);
+            this.delay = delay;
+        }
+
         @Override
         public int read(ByteBuffer into, long offset) throws IOException {
             delay.run();
-            return file.read(into, offset);
+            return super.read(into, offset);
         }
 
         @Override
         public void write(ByteBuffer from, long offset) throws IOException {
             delay.run();
-            file.write(from, offset);
-        }
-
-        @Override
-        public void zero(long offset, long length) throws IOException {
-            file.zero(offset, length);
+            super.write(from, offset);
         }
 
         @Override
         public void sync() throws IOException {
             delay.run();
-            file.sync();
-        }
-
-        @Override
-        public long size() throws IOException {
-            return file.size();
-        }
-
-        @Override
-        public void resize(long bytes) throws IOException {
-            file.resize(bytes);
-        }
-
-        @Override
-        public long nextData(long offset) throws IOException {
-            return file.nextData(offset);
-        }
-
-        @Override
-        public long nextHole(long offset) throws IOException {
-            return file.nextHole(offset);
-        }
-
-        @Override
-        public void close() throws IOException {
-            file.close();
+            super.sync();
         }
     }
 }

@@ -91,8 +91,7 @@ final class Pause {
                 EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
             stoppedByUs = expected == GuestStatus.RUNNING;
             // Done right before the stop: tells whether it was running then. An event does not,
-            // since
-            // that of somebody else's stop may come late.
+            // since that of somebody else's stop may come late.
             CompletableFuture<JsonNode> before =
                     qmp.submit("query-status", Json.MAPPER.createObjectNode());
             long start = System.nanoTime();

@@ -122,7 +122,10 @@ final class CaptureRegion {
         return Math.min(wantedPages, data.pages());
     }
 
-    /** Once all that is wanted is protected: from then on the guest fills no hole unnoticed. */
+    /**
+     * Once all that is wanted is protected, but for hot blocks: from then on the guest fills no
+     * hole unnoticed, since what is armed later counts as written.
+     */
     void lookForHoles() throws ErrnoException {
         dataKnown = states.count(PageStates.ARMED, pageCount) > pageCount / 2 && data.find(this);
     }

@@ -1,10 +1,10 @@
 package org.vmckpt.cow.volume;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.block.ForwardingFile;
 import org.vmckpt.cow.block.PlainFile;
 import org.vmckpt.cow.block.StorageFile;
 import org.vmckpt.cow.qcow2.EntryLog;
@@ -14,12 +14,11 @@ import org.vmckpt.cow.qcow2.EntryLog;
  * layer's file has not got yet. Closing one closes both. The log stays: it says itself what of it
  * is still needed, and which file it belongs to.
  */
-final class LoggedFile implements StorageFile {
-    private final StorageFile file;
+final class LoggedFile extends ForwardingFile {
     private final StorageFile log;
 
     private LoggedFile(StorageFile file, StorageFile log) {
-        this.file = file;
+        super(file);
         this.log = log;
     }
 
@@ -53,49 +52,9 @@ final class LoggedFile implements StorageFile {
     }
 
     @Override
-    public int read(ByteBuffer into, long offset) throws IOException {
-        return file.read(into, offset);
-    }
-
-    @Override
-    public void write(ByteBuffer from, long offset) throws IOException {
-        file.write(from, offset);
-    }
-
-    @Override
-    public void zero(long offset, long length) throws IOException {
-        file.zero(offset, length);
-    }
-
-    @Override
-    public void sync() throws IOException {
-        file.sync();
-    }
-
-    @Override
-    public long size() throws IOException {
-        return file.size();
-    }
-
-    @Override
-    public void resize(long bytes) throws IOException {
-        file.resize(bytes);
-    }
-
-    @Override
-    public long nextData(long offset) throws IOException {
-        return file.nextData(offset);
-    }
-
-    @Override
-    public long nextHole(long offset) throws IOException {
-        return file.nextHole(offset);
-    }
-
-    @Override
     public void close() throws IOException {
         try (log) {
-            file.close();
+            super.close();
         }
     }
 }

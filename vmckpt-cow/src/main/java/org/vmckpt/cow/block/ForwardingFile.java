@@ -42,6 +42,16 @@ public class ForwardingFile implements StorageFile {
     }
 
     @Override
+    public long nextData(long offset) throws IOException {
+        return file.nextData(offset);
+    }
+
+    @Override
+    public long nextHole(long offset) throws IOException {
+        return file.nextHole(offset);
+    }
+
+    @Override
     public void close() throws IOException {
         file.close();
     }
