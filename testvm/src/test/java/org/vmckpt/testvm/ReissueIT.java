@@ -32,6 +32,7 @@ final class ReissueIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final long DELAY_MILLIS = 200;
     private static final int CHECKPOINTS = 2;
+    private static final String REISSUED = "reissuedRequests";
 
     @TempDir private Path folder;
 
@@ -86,10 +87,11 @@ final class ReissueIT {
             List<Manifest> taken = new ArrayList<>();
             long reissued = 0;
             for (int i = 0; i < CHECKPOINTS; i++) {
-                CheckpointReport report = checkpoint(guest, store, DiskIo.REISSUE);
+                // By default, since the device allows it.
+                CheckpointReport report = checkpoint(guest, store, DiskIo.AUTO);
                 print(bus, DiskIo.REISSUE, report);
                 taken.add(report.manifest());
-                reissued += report.manifest().statistics().getOrDefault("reissuedRequests", 0L);
+                reissued += report.manifest().statistics().getOrDefault(REISSUED, 0L);
             }
             assertThat(reissued).as("requests that were answered with EIO").isPositive();
             server.delay(0);
@@ -114,7 +116,7 @@ final class ReissueIT {
                 bus,
                 diskIo,
                 report.manifest().statistics().getOrDefault("pauseMicros", 0L) / 1000.0,
-                report.manifest().statistics().get("reissuedRequests"));
+                report.manifest().statistics().get(REISSUED));
     }
 
     /** Requests are held at each of these points. */
@@ -143,7 +145,7 @@ final class ReissueIT {
     }
 
     @Test
-    void aDeviceThatTellsTheGuestOfErrorsIsRefusedWithTheOptionToAdd() throws Exception {
+    void aDeviceThatTellsTheGuestOfErrorsIsDrainedAndTheOptionToAddIsSaid() throws Exception {
         Path socket = folder.resolve("s");
         VolumeProcess.run("create", folder.resolve("v").toString(), "--size", "16M");
         try (var _ = new SlowVolumeServer(folder.resolve("v"), socket);
@@ -154,7 +156,15 @@ final class ReissueIT {
                     .isInstanceOf(UnsupportedException.class)
                     .hasMessageContaining("rerror=auto")
                     .hasMessageContaining("werror=stop,rerror=stop");
-            checkpoint(guest, store, DiskIo.DRAIN);
+            CheckpointReport drained = checkpoint(guest, store, DiskIo.AUTO);
+            assertThat(drained.manifest().statistics()).doesNotContainKey(REISSUED);
+            assertThat(drained.warnings())
+                    .singleElement()
+                    .asString()
+                    .contains("vol-disk")
+                    .contains("rerror=auto")
+                    .contains("-device …,werror=stop,rerror=stop");
+            assertThat(checkpoint(guest, store, DiskIo.DRAIN).warnings()).isEmpty();
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }

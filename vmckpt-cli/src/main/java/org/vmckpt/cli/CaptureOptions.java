@@ -40,14 +40,15 @@ final class CaptureOptions {
 
     @Option(
             names = "--disk-io",
-            paramLabel = "drain|reissue",
+            paramLabel = "auto|drain|reissue",
             converter = DiskIoMode.class,
             description = {
                 "What becomes of disk requests that are pending at the pause: drain waits for them;"
                         + " reissue has the guest's QEMU issue those of volumes again, which needs"
-                        + " werror=stop,rerror=stop and the engine uffd. Default: drain."
+                        + " -device …,werror=stop,rerror=stop and the engine uffd; auto does that"
+                        + " for the volumes that allow it. Default: auto."
             })
-    private DiskIo diskIo = DiskIo.DRAIN;
+    private DiskIo diskIo = DiskIo.AUTO;
 
     DiskIo diskIo() {
         return diskIo;

@@ -9,11 +9,12 @@ final class DiskIoMode implements ITypeConverter<DiskIo> {
     @Override
     public DiskIo convert(String text) {
         return switch (text) {
+            case "auto" -> DiskIo.AUTO;
             case "drain" -> DiskIo.DRAIN;
             case "reissue" -> DiskIo.REISSUE;
             default ->
                     throw new TypeConversionException(
-                            "expected drain or reissue, found '" + text + "'");
+                            "expected auto, drain or reissue, found '" + text + "'");
         };
     }
 }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.List;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Upkeep;
@@ -25,6 +26,7 @@ final class WatchView implements AutoCloseable {
     private long failed;
     private long storedBytes;
     private boolean lineOpen;
+    private List<String> lastWarnings = List.of();
 
     private WatchView(Session session) {
         this.session = session;
@@ -56,7 +58,9 @@ final class WatchView implements AutoCloseable {
             out.println(line(report, behind));
         }
         upkeep.problem().ifPresent(problem -> warn("keeping the store small: " + problem));
-        report.warnings().forEach(this::warn);
+        // What every checkpoint has to say is said once.
+        report.warnings().stream().filter(it -> !lastWarnings.contains(it)).forEach(this::warn);
+        lastWarnings = report.warnings();
     }
 
     private String line(CheckpointReport report, Duration behind) {

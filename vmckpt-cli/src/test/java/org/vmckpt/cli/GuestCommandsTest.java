@@ -55,7 +55,14 @@ class GuestCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--cow-budget=lots", "--drain-timeout=5", "--engine=magic", "--name"})
+    @ValueSource(
+            strings = {
+                "--cow-budget=lots",
+                "--drain-timeout=5",
+                "--engine=magic",
+                "--disk-io=magic",
+                "--name"
+            })
     void badOptionOfCheckpointIsAUsageErrorThatSaysWhatIsExpected(String option) {
         CommandRun run = CommandRun.of("checkpoint", "qmp:/x", option).endsWith(ExitCode.USAGE);
 

@@ -39,7 +39,7 @@ public record CheckpointRequest(
                 DEFAULT_DRAIN_TIMEOUT,
                 Optional.empty(),
                 false,
-                DiskIo.DRAIN);
+                DiskIo.AUTO);
     }
 
     public CheckpointRequest withEngine(EngineName wanted) {

@@ -93,6 +93,9 @@ final class CheckpointRun implements AutoCloseable {
         VolumeFork volumes = VolumeFork.prepare(disks, id);
         takeBack.always("volumes", volumes::close);
         Reissue reissue = Reissue.prepare(request.diskIo(), volumes, disks, choice.chosen(), qmp);
+        if (status == GuestStatus.RUNNING) {
+            warnings.addAll(reissue.warnings());
+        }
         MemoryParent parent = lineage.parent(store, definition, request.full());
         takeBack.keep("engine", engine).prepare(ready.socket(), guard, parent);
         Pause pause = new Pause(qmp, guard, fork, volumes, reissue, engine, probe);

@@ -1,9 +1,10 @@
 package org.vmckpt.cow.checkpoint;
 
-import java.util.HashSet;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
-import org.vmckpt.core.Json;
+import java.util.stream.Collectors;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
@@ -41,8 +42,6 @@ import org.vmckpt.cow.disk.GuestDisk;
  * guests write again; the volume keeps what comes later from getting below it (R5).
  */
 final class Reissue {
-    private static final String STOP = "stop";
-
     /** After that the servers go on by themselves. */
     private static final long LIMIT_MILLIS = 10_000;
 
@@ -53,17 +52,19 @@ final class Reissue {
     }
 
     private final VolumeFork volumes;
-    private final Set<String> devices;
+    private final List<GuestDisk> disks;
+    private final List<String> warnings;
     private State state = State.READY;
     private int answered;
 
-    private Reissue(VolumeFork volumes, Set<String> devices) {
+    private Reissue(VolumeFork volumes, List<GuestDisk> disks, List<String> warnings) {
         this.volumes = volumes;
-        this.devices = devices;
+        this.disks = List.copyOf(disks);
+        this.warnings = List.copyOf(warnings);
     }
 
     /**
-     * Looks whether it can be done.
+     * Looks for which volumes it can be done.
      *
      * @throws UnsupportedException if it was asked for and a volume's device would tell the guest
      *     of an error, or the engine cannot save then
@@ -75,64 +76,79 @@ final class Reissue {
             EngineName engine,
             QmpClient qmp)
             throws VmckptException {
-        Set<String> devices = new HashSet<>();
-        if (wanted == DiskIo.REISSUE) {
-            for (GuestDisk disk : disks) {
-                if (disk.volume().isPresent()) {
-                    requireStop(disk, qmp);
-                    devices.add(disk.device());
+        List<GuestDisk> served = disks.stream().filter(it -> it.volume().isPresent()).toList();
+        List<GuestDisk> chosen = new ArrayList<>();
+        List<String> warnings = new ArrayList<>();
+        if (mayBeDone(wanted, served, engine)) {
+            ErrorActions actions = ErrorActions.query(qmp);
+            for (GuestDisk disk : served) {
+                Optional<String> obstacle = actions.obstacle(disk);
+                if (obstacle.isEmpty()) {
+                    chosen.add(disk);
+                } else if (wanted == DiskIo.REISSUE) {
+                    throw tellsTheGuest(disk, obstacle.get());
+                } else {
+                    warnings.add(isDrained(disk, obstacle.get()));
                 }
             }
-            requireEngine(devices, engine);
         }
-        return new Reissue(volumes, devices);
+        return new Reissue(volumes, chosen, warnings);
     }
 
-    private static void requireEngine(Set<String> devices, EngineName engine)
+    private static boolean mayBeDone(DiskIo wanted, List<GuestDisk> volumes, EngineName engine)
             throws UnsupportedException {
-        if (!devices.isEmpty() && engine != EngineName.UFFD) {
-            throw new UnsupportedException(
-                    "checkpoint with --disk-io reissue: the engine "
-                            + engine.text()
-                            + " saves with a migration, which fails when a disk does; use the"
-                            + " engine uffd, or --disk-io drain");
-        }
+        boolean can = engine == EngineName.UFFD;
+        return !volumes.isEmpty()
+                && switch (wanted) {
+                    case DRAIN -> false;
+                    case AUTO -> can;
+                    case REISSUE -> {
+                        if (!can) {
+                            throw wrongEngine(engine);
+                        }
+                        yield true;
+                    }
+                };
     }
 
-    private static void requireStop(GuestDisk disk, QmpClient qmp) throws VmckptException {
-        for (String option : List.of("werror", "rerror")) {
-            var arguments =
-                    Json.MAPPER
-                            .createObjectNode()
-                            .put("path", pathOf(disk.device()))
-                            .put("property", option);
-            String value = qmp.execute("qom-get", arguments).asText();
-            if (!value.equals(STOP)) {
-                throw new UnsupportedException(
-                        "checkpoint with --disk-io reissue: the device of disk "
-                                + disk.name()
-                                + " has "
-                                + option
-                                + "="
-                                + value
-                                + ", so the guest would be told of errors; start it with"
-                                + " -device …,werror=stop,rerror=stop, or use --disk-io drain");
-            }
-        }
+    private static UnsupportedException wrongEngine(EngineName engine) {
+        return new UnsupportedException(
+                "checkpoint with --disk-io reissue: the engine "
+                        + engine.text()
+                        + " saves with a migration, which fails when a disk does; use the"
+                        + " engine uffd, or --disk-io drain");
     }
 
-    /** QEMU names some devices by their id alone. */
-    private static String pathOf(String device) {
-        return device.startsWith("/") ? device : "/machine/peripheral/" + device;
+    private static UnsupportedException tellsTheGuest(GuestDisk disk, String obstacle) {
+        return new UnsupportedException(
+                "checkpoint with --disk-io reissue: the device of disk "
+                        + disk.name()
+                        + " has "
+                        + obstacle
+                        + ", so the guest would be told of errors; start it with"
+                        + " -device …,werror=stop,rerror=stop, or use --disk-io drain");
+    }
+
+    private static String isDrained(GuestDisk disk, String obstacle) {
+        return "disk "
+                + disk.name()
+                + ": the pause waits for its pending requests, since its device has "
+                + obstacle
+                + "; with -device …,werror=stop,rerror=stop they would be issued again instead";
     }
 
     /** Disks whose requests no pause waits for, by the names that {@link GuestDisk} has. */
     Set<String> devices() {
-        return devices;
+        return disks.stream().map(GuestDisk::device).collect(Collectors.toSet());
+    }
+
+    /** For people: which volumes' requests the pause waits for nevertheless, and why. */
+    List<String> warnings() {
+        return warnings;
     }
 
     boolean isWanted() {
-        return !devices.isEmpty();
+        return !disks.isEmpty();
     }
 
     /** Stop was sent to a guest that ran. */
@@ -140,7 +156,7 @@ final class Reissue {
         if (isWanted() && state == State.READY) {
             // Also when this fails half-way there is something to end.
             state = State.HELD;
-            answered = volumes.beginReissue(LIMIT_MILLIS);
+            answered = volumes.beginReissue(disks, LIMIT_MILLIS);
         }
     }
 

@@ -96,14 +96,22 @@ final class VolumeFork implements AutoCloseable {
     }
 
     /**
-     * From now on all requests of the volumes are answered with EIO.
+     * From now on all requests of some volumes are answered with EIO.
      *
      * @return how many were under way
      */
-    int beginReissue(long limitMillis) throws VmckptException {
+    int beginReissue(List<GuestDisk> some, long limitMillis) throws VmckptException {
         int answered = 0;
-        for (Server server : servers.values()) {
-            answered += server.control().beginReissue(server.volumes(), limitMillis);
+        for (Map.Entry<Path, Server> server : servers.entrySet()) {
+            List<String> names =
+                    some.stream()
+                            .flatMap(disk -> disk.volume().stream())
+                            .filter(it -> it.controlSocket().equals(server.getKey()))
+                            .map(VolumeExport::volume)
+                            .toList();
+            if (!names.isEmpty()) {
+                answered += server.getValue().control().beginReissue(names, limitMillis);
+            }
         }
         return answered;
     }
