@@ -23,7 +23,6 @@ import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
-import org.vmckpt.cow.serving.SlowVolumeServer;
 import org.vmckpt.testvm.fault.HaltedCheckpoint;
 
 /** Rules R1 and R3 with {@code --disk-io reissue}: the guest's own workload is the judge. */

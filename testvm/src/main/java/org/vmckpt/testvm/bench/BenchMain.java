@@ -8,7 +8,12 @@ import picocli.CommandLine.Command;
         name = "bench",
         mixinStandardHelpOptions = true,
         description = "Measures vmckpt beside its peers on real guests. Needs root.",
-        subcommands = {PauseCommand.class, CowCommand.class, VolumeCommand.class},
+        subcommands = {
+            PauseCommand.class,
+            CowCommand.class,
+            VolumeCommand.class,
+            ReissueCommand.class
+        },
         synopsisSubcommandLabel = "SUITE")
 public final class BenchMain {
     private BenchMain() {}

@@ -44,8 +44,12 @@ public final class VolumeServer implements AutoCloseable {
         return start(folders, socket, controlSocket, readOnly, FileOpener.PLAIN);
     }
 
-    /** With files that tests have changed, for example into slow ones. */
-    static VolumeServer start(
+    /**
+     * The same over other files.
+     *
+     * @param opener opens the layers' files, for example slow ones
+     */
+    public static VolumeServer start(
             List<VolumeFolder> folders,
             Path socket,
             Path controlSocket,

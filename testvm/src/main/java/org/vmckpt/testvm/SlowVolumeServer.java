@@ -1,33 +1,63 @@
-package org.vmckpt.cow.serving;
+package org.vmckpt.testvm;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Scanner;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.block.ForwardingFile;
 import org.vmckpt.cow.block.StorageFile;
 import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
+import org.vmckpt.cow.serving.VolumeServer;
 import org.vmckpt.cow.volume.VolumeFolder;
 
-/** Serves a volume whose files take long, as long as a test wants, in this process. */
+/**
+ * Serves volumes whose files take long, as long as somebody wants, in this process or as a process
+ * of its own.
+ */
 public final class SlowVolumeServer implements AutoCloseable {
     private final AtomicLong delayMillis = new AtomicLong();
     private final VolumeServer server;
 
     public SlowVolumeServer(Path volume, Path socket) throws VmckptException {
+        this(List.of(volume), socket);
+    }
+
+    public SlowVolumeServer(List<Path> volumes, Path socket) throws VmckptException {
         FileOpener opener =
                 (path, writable) ->
                         new SlowFile(FileOpener.PLAIN.open(path, writable), this::pause);
+        List<VolumeFolder> folders = new ArrayList<>();
+        for (Path volume : volumes) {
+            folders.add(VolumeFolder.of(volume));
+        }
         server =
                 VolumeServer.start(
-                        List.of(VolumeFolder.of(volume)),
-                        socket,
-                        VolumeServer.controlSocketOf(socket),
-                        false,
-                        opener);
+                        folders, socket, VolumeServer.controlSocketOf(socket), false, opener);
+    }
+
+    /**
+     * Serves volumes until its input ends; each line of that is the delay from then on, in
+     * milliseconds. Says when it serves.
+     *
+     * @param arguments the socket, and the volumes
+     */
+    public static void main(String[] arguments) throws Exception {
+        List<Path> volumes = Stream.of(arguments).skip(1).map(Path::of).toList();
+        try (SlowVolumeServer server = new SlowVolumeServer(volumes, Path.of(arguments[0]))) {
+            System.out.println("serving");
+            Scanner input = new Scanner(System.in, StandardCharsets.US_ASCII);
+            while (input.hasNextLong()) {
+                server.delay(input.nextLong());
+                System.out.println("delayed");
+            }
+        }
     }
 
     /** For each read, write and sync of a file from now on. */
