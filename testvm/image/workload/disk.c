@@ -301,6 +301,10 @@ uint64_t disk_bytes(int disk) {
     return disks[disk].bytes;
 }
 
+int disk_fd(int disk, bool direct) {
+    return disks[disk].fds[direct ? LANE_DIRECT : !LANE_DIRECT];
+}
+
 struct disk_counters *disk_counters(int disk) {
     return &disks[disk].counters;
 }

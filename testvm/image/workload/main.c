@@ -3,6 +3,7 @@
  *   mem.region=BYTES  mem.fill=0|1 (write the whole region once at boot)  mem.rate=RATE* pages/s
  *   disk.rate=RATE*   extents of 4 to 64 KiB a second over all disks
  *   disk.fresh=0|1    1: the disks hold only zeros at boot, so a block never written must be zero
+ *   read.region=BYTES  read.rate=RATE*  reads of 64 KiB a second from all disks into that memory
  *   stall.region=BYTES  stall.rate=RATE*  touches/s
  *   tick.ms=N
  * BYTES takes K, M or G; RATE is a number, or max.
@@ -129,8 +130,8 @@ static void verify(void) {
 }
 
 static bool change_rate(const char *command) {
-    struct load *loads[] = {&memory_load, &disk_load, &stall_load};
-    for (int i = 0; i < 3; i++) {
+    struct load *loads[] = {&memory_load, &disk_load, &read_load, &stall_load};
+    for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
         size_t length = strlen(loads[i]->name);
         long rate;
         if (strncmp(command, loads[i]->name, length) == 0 && strncmp(command + length, ".rate=", 6) == 0
@@ -186,6 +187,7 @@ int main(void) {
     bool fresh = bytes_parameter("disk.fresh", 0) != 0;
     memory_start(region_bytes, vcpus, bytes_parameter("mem.fill", 0) != 0);
     disk_start(fresh);
+    read_start(bytes_parameter("read.region", 0));
     stall_start(bytes_parameter("stall.region", 16 << 20));
     say_boot(vcpus, region_bytes);
 
@@ -198,6 +200,7 @@ int main(void) {
     }
     rate_parameter("mem.rate", &memory_load);
     rate_parameter("disk.rate", &disk_load);
+    rate_parameter("read.rate", &read_load);
     rate_parameter("stall.rate", &stall_load);
     for (;;) {
         char command[COMMAND_CHARS_MAX];

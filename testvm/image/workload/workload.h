@@ -12,7 +12,7 @@
  *   pass    one rewrite of the whole memory region; a page's sequence is the pass that wrote it.
  *   lane    the half of a disk (every second MiB) that one writer owns: one lane is written with
  *           O_DIRECT, the other through the page cache. So no block has two writers.
- *   load    something with a rate: memory, disk or stall. A worker is a thread that obeys a load.
+ *   load    something with a rate: memory, disk, read or stall. A worker is a thread that obeys a load.
  */
 #ifndef WORKLOAD_H
 #define WORKLOAD_H
@@ -85,8 +85,14 @@ void disk_start(bool fresh);
 int disk_count(void);
 const char *disk_name(int disk);
 uint64_t disk_bytes(int disk);
+int disk_fd(int disk, bool direct);
 struct disk_counters *disk_counters(int disk);
 uint64_t disk_verify(int disk, uint64_t *hash);
+
+/* ---- read.c ---- */
+extern struct load read_load;
+/* Whatever is on the disks is read into the region, and not judged. */
+void read_start(uint64_t region_bytes);
 
 /* ---- stall.c ---- */
 extern struct load stall_load;

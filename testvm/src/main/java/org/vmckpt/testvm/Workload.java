@@ -5,6 +5,7 @@ package org.vmckpt.testvm;
  *
  * @param memoryRegionBytes the part of memory that is rewritten in passes
  * @param fill write the whole region once at boot, whatever the rate
+ * @param readRegionBytes the part of memory into which whatever is on the disks is read flat out
  * @param stallRegionBytes the part of memory that the stall thread touches
  */
 public record Workload(
@@ -12,6 +13,7 @@ public record Workload(
         boolean fill,
         Rate memoryRate,
         Rate diskRate,
+        long readRegionBytes,
         long stallRegionBytes,
         Rate stallRate,
         int tickMillis) {
@@ -25,6 +27,7 @@ public record Workload(
                 false,
                 Rate.IDLE,
                 Rate.IDLE,
+                0,
                 STALL_REGION_BYTES,
                 Rate.IDLE,
                 TICK_MILLIS);
@@ -37,17 +40,51 @@ public record Workload(
 
     public Workload memory(Rate rate) {
         return new Workload(
-                memoryRegionBytes, fill, rate, diskRate, stallRegionBytes, stallRate, tickMillis);
+                memoryRegionBytes,
+                fill,
+                rate,
+                diskRate,
+                readRegionBytes,
+                stallRegionBytes,
+                stallRate,
+                tickMillis);
     }
 
     public Workload disk(Rate rate) {
         return new Workload(
-                memoryRegionBytes, fill, memoryRate, rate, stallRegionBytes, stallRate, tickMillis);
+                memoryRegionBytes,
+                fill,
+                memoryRate,
+                rate,
+                readRegionBytes,
+                stallRegionBytes,
+                stallRate,
+                tickMillis);
+    }
+
+    /** Reads from all disks into so much memory; what the disks hold is not judged. */
+    public Workload reading(long regionBytes) {
+        return new Workload(
+                memoryRegionBytes,
+                fill,
+                memoryRate,
+                diskRate,
+                regionBytes,
+                stallRegionBytes,
+                stallRate,
+                tickMillis);
     }
 
     public Workload stall(long regionBytes, Rate rate) {
         return new Workload(
-                memoryRegionBytes, fill, memoryRate, diskRate, regionBytes, rate, tickMillis);
+                memoryRegionBytes,
+                fill,
+                memoryRate,
+                diskRate,
+                readRegionBytes,
+                regionBytes,
+                rate,
+                tickMillis);
     }
 
     public Workload filled() {
@@ -56,6 +93,7 @@ public record Workload(
                 true,
                 memoryRate,
                 diskRate,
+                readRegionBytes,
                 stallRegionBytes,
                 stallRate,
                 tickMillis);
@@ -63,17 +101,25 @@ public record Workload(
 
     public Workload tickEvery(int millis) {
         return new Workload(
-                memoryRegionBytes, fill, memoryRate, diskRate, stallRegionBytes, stallRate, millis);
+                memoryRegionBytes,
+                fill,
+                memoryRate,
+                diskRate,
+                readRegionBytes,
+                stallRegionBytes,
+                stallRate,
+                millis);
     }
 
     /** As {@code testvm/image/workload/main.c} reads it from the kernel's command line. */
     String kernelParameters() {
-        return "mem.region=%d mem.fill=%d mem.rate=%s disk.fresh=1 disk.rate=%s stall.region=%d stall.rate=%s tick.ms=%d"
+        return "mem.region=%d mem.fill=%d mem.rate=%s disk.fresh=1 disk.rate=%s read.region=%d read.rate=max stall.region=%d stall.rate=%s tick.ms=%d"
                 .formatted(
                         memoryRegionBytes,
                         fill ? 1 : 0,
                         memoryRate.text(),
                         diskRate.text(),
+                        readRegionBytes,
                         stallRegionBytes,
                         stallRate.text(),
                         tickMillis);
