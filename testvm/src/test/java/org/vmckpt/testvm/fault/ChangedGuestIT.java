@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.ProgressListener;
@@ -11,6 +13,11 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.GuestFile;
+import org.vmckpt.cow.linux.NativeBuffer;
+import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.memory.RamRegion;
 
 /** Somebody else changes the guest's state while its checkpoint is prepared: they meant it. */
 final class ChangedGuestIT {
@@ -46,6 +53,40 @@ final class ChangedGuestIT {
             guest.checkpoint(store);
             assertThat(store.list()).hasSize(1);
         }
+    }
+
+    /** After the look at who maps it, which is taken before all else. */
+    @Test
+    void processThatMapsTheMemoryWhileItIsCopiedIsFound() throws Exception {
+        try (WatchedGuest guest = WatchedGuest.start(builder -> builder);
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            RamRegion memory = GuestMemory.inspect(guest.guest().pid(), guest.watch()).getFirst();
+            try (GuestFile file = GuestFile.openForWriting(memory.mapFile())) {
+                Queue<NativeBuffer> mapped = new ConcurrentLinkedQueue<>();
+                assertThatThrownBy(() ->
+                                CheckpointService.checkpoint(
+                                        guest.request(store), onceMapped(file, mapped)))
+                        .isInstanceOf(RefusedException.class)
+                        .hasMessageContaining("process " + ProcessHandle.current().pid());
+                mapped.forEach(NativeBuffer::close);
+            }
+            assertThat(guest.status()).isEqualTo("running");
+            assertThat(store.list()).isEmpty();
+            guest.checkpoint(store);
+            assertThat(store.list()).hasSize(1);
+        }
+    }
+
+    private static ProgressListener onceMapped(GuestFile file, Queue<NativeBuffer> mapped) {
+        return (phase, done, total, unit) -> {
+            if (phase.equals("pause") && mapped.isEmpty()) {
+                try {
+                    mapped.add(file.map(4096));
+                } catch (ErrnoException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        };
     }
 
     @Test

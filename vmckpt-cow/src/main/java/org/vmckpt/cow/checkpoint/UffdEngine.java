@@ -13,6 +13,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.memory.BufferUse;
 import org.vmckpt.cow.memory.CaptureReport;
+import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.MemoryCapture;
 import org.vmckpt.cow.memory.RamRegion;
 
@@ -156,6 +157,7 @@ final class UffdEngine implements CaptureEngine {
         try {
             capture.awaitCopied();
             awaitDiscards();
+            GuestMemory.refuseOtherWriters(guest.pid(), memory);
             CaptureReport report = capture.awaitDrained();
             buffer = report.buffer();
             prepared().discards().refuseIfHappened();

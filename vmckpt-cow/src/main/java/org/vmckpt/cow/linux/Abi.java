@@ -31,6 +31,7 @@ final class Abi {
     static final int SYS_EPOLL_PWAIT = 281;
     static final int SYS_FALLOCATE = 285;
     static final int SYS_EVENTFD2 = 290;
+    static final int SYS_PROCESS_VM_WRITEV = 311;
     static final int SYS_MEMFD_CREATE = 319;
     static final int SYS_USERFAULTFD = 323;
     static final int SYS_PIDFD_OPEN = 434;
@@ -68,6 +69,10 @@ final class Abi {
     static final int STATFS_F_BSIZE = 8;
     static final long TMPFS_MAGIC = 0x01021994L;
     static final long HUGETLBFS_MAGIC = 0x958458F6L;
+
+    static final int IOVEC_SIZE = 16;
+    static final int IOVEC_BASE = 0;
+    static final int IOVEC_LEN = 8;
 
     static final short POLLIN = 1;
     static final int POLLFD_SIZE = 8;

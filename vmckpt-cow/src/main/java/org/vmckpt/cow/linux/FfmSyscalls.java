@@ -167,6 +167,11 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long processVmWritev(int pid, long localIovec, long remoteIovec) {
+        return call(Abi.SYS_PROCESS_VM_WRITEV, pid, localIovec, 1, remoteIovec, 1, 0);
+    }
+
+    @Override
     public long ptrace(int request, int tid, long address, long data) {
         return call(Abi.SYS_PTRACE, request, tid, address, data, 0, 0);
     }

@@ -47,6 +47,9 @@ interface Syscalls {
 
     long pidfdGetfd(int pidfd, int targetFd, int flags);
 
+    /** With one iovec on each side. */
+    long processVmWritev(int pid, long localIovec, long remoteIovec);
+
     long ptrace(int request, int tid, long address, long data);
 
     long wait4(int tid, long status, int options);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.vmckpt.core.ProtocolException;
@@ -26,11 +27,14 @@ public final class GuestMemory {
     private final long pid;
     private final QmpClient qmp;
     private final List<ProcessMapping> mappings;
+    private final OtherWriters others;
 
-    private GuestMemory(long pid, QmpClient qmp, List<ProcessMapping> mappings) {
+    private GuestMemory(
+            long pid, QmpClient qmp, List<ProcessMapping> mappings, OtherWriters others) {
         this.pid = pid;
         this.qmp = qmp;
         this.mappings = mappings;
+        this.others = others;
     }
 
     /**
@@ -41,7 +45,38 @@ public final class GuestMemory {
      * @throws RefusedException when another process or a device could write it unseen
      */
     public static List<RamRegion> inspect(long pid, QmpClient qmp) throws VmckptException {
-        return new GuestMemory(pid, qmp, mappings(pid)).inspect();
+        return inspect(pid, qmp, Set.of());
+    }
+
+    /**
+     * As {@link #inspect(long, QmpClient)}.
+     *
+     * @param takingPart processes that may map the memory, since they ask {@link OutsideWrites}
+     *     before each write
+     */
+    public static List<RamRegion> inspect(long pid, QmpClient qmp, Set<Long> takingPart)
+            throws VmckptException {
+        OtherWriters others = OtherWriters.ofEverybodyBut(pid, takingPart);
+        return new GuestMemory(pid, qmp, mappings(pid), others).inspect();
+    }
+
+    /**
+     * Checks again, after memory was copied: whoever began to write meanwhile is found if he still
+     * maps it.
+     *
+     * @throws RefusedException when another process maps it, or a device is passed through
+     */
+    public static void refuseOtherWriters(long pid, List<RamRegion> regions)
+            throws VmckptException {
+        OtherWriters others = OtherWriters.ofEverybodyBut(pid);
+        List<ProcessMapping> mappings = mappings(pid);
+        for (RamRegion region : regions) {
+            for (ProcessMapping mapping : mappings) {
+                if (mapping.contains(region.hostAddress())) {
+                    others.refuse(mapping, region.id());
+                }
+            }
+        }
     }
 
     /**
@@ -52,7 +87,7 @@ public final class GuestMemory {
     public static void refuseOtherWriters(long pid, QmpClient qmp) throws VmckptException {
         OtherWriters others = OtherWriters.ofEverybodyBut(pid);
         others.refuseDevices();
-        GuestMemory memory = new GuestMemory(pid, qmp, mappings(pid));
+        GuestMemory memory = new GuestMemory(pid, qmp, mappings(pid), others);
         String mtree = qmp.humanMonitor("info mtree -f");
         for (JsonNode found : qmp.execute("query-memdev")) {
             Backend backend = new Backend(found.path("id").asText(), found.path("size").asLong());
@@ -96,7 +131,6 @@ public final class GuestMemory {
                             + MemoryOptions.shared("mem0", 0));
         }
         String mtree = qmp.humanMonitor("info mtree -f");
-        OtherWriters others = OtherWriters.ofEverybodyBut(pid);
         List<RamRegion> regions = new ArrayList<>();
         for (Backend backend : known) {
             ProcessMapping mapping = locate(backend, mtree);

@@ -75,6 +75,7 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.faults.keepNeighbours();
         long start = System.nanoTime();
         tracker.arming.armAll();
+        tracker.outsideWrites().holdBack();
         tracker.faults.hold();
         tracker.arming.armAll();
         armedAheadNanos += System.nanoTime() - start;
@@ -92,12 +93,14 @@ public final class MemoryCapture implements AutoCloseable {
      */
     public void arm() throws VmckptException {
         armStartNanos = System.nanoTime();
+        tracker.outsideWrites().holdBack();
         tracker.faults.freeze();
         try {
             pagesArmedInPause = tracker.arming.armAll();
             tracker.pool.expect(tracker.state.bytesToRead());
         } finally {
             tracker.faults.startCapturing();
+            tracker.outsideWrites().goOn();
         }
         armEndNanos = System.nanoTime();
         tracker.check();

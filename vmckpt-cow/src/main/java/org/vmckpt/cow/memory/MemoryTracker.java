@@ -36,14 +36,16 @@ public final class MemoryTracker implements AutoCloseable {
     final SlotPool pool;
     final FaultServer faults;
     final Arming arming;
+    private final OutsideWrites outsideWrites;
     private final Thread faultThread;
     private boolean closed;
 
-    private MemoryTracker(CaptureState state, SlotPool pool) {
+    private MemoryTracker(CaptureState state, SlotPool pool, long pid) {
         this.state = state;
         this.pool = pool;
         this.faults = new FaultServer(state, pool);
         this.arming = new Arming(state);
+        this.outsideWrites = new OutsideWrites(state, pid);
         this.faultThread = thread("vmckpt-faults", faults);
     }
 
@@ -100,11 +102,11 @@ public final class MemoryTracker implements AutoCloseable {
                             region.fileOffset()));
         }
         String guest = "QEMU (pid " + attachment.pid() + ")";
-        return start(attachment.uffd(), regions, budgetBytes, guest);
+        return start(attachment.uffd(), regions, budgetBytes, attachment.pid(), guest);
     }
 
     static MemoryTracker start(
-            Userfaultfd uffd, List<CaptureRegion> regions, long budgetBytes, String guest)
+            Userfaultfd uffd, List<CaptureRegion> regions, long budgetBytes, long pid, String guest)
             throws VmckptException {
         // A slot has room for any page, huge ones included.
         int pagesPerSlot =
@@ -121,7 +123,7 @@ public final class MemoryTracker implements AutoCloseable {
                                     (long) MIN_SLOTS * pagesPerSlot * Slot.PAGE_BYTES));
         }
         MemoryTracker tracker =
-                allocate(uffd, regions, Math.toIntExact(slots), pagesPerSlot, guest);
+                allocate(uffd, regions, Math.toIntExact(slots), pagesPerSlot, pid, guest);
         try {
             tracker.faultThread.start();
             for (CaptureRegion region : regions) {
@@ -141,6 +143,7 @@ public final class MemoryTracker implements AutoCloseable {
             List<CaptureRegion> regions,
             int slots,
             int pagesPerSlot,
+            long pid,
             String guest)
             throws VmckptException {
         try {
@@ -149,7 +152,7 @@ public final class MemoryTracker implements AutoCloseable {
                 CaptureState state = new CaptureState(uffd, regions, stopFaults, guest);
                 int reserved = Math.min(slots / 2, Math.max(4, regions.size() + 1));
                 return new MemoryTracker(
-                        state, new SlotPool(slots, pagesPerSlot, reserved, state::givenUp));
+                        state, new SlotPool(slots, pagesPerSlot, reserved, state::givenUp), pid);
             } catch (ErrnoException failure) {
                 stopFaults.close();
                 throw failure;
@@ -212,6 +215,11 @@ public final class MemoryTracker implements AutoCloseable {
     public MemoryCapture captureAndTrack(PageSink sink) throws VmckptException {
         prepareBuffer();
         return new MemoryCapture(this, sink, true);
+    }
+
+    /** By which other processes than QEMU may write the memory that is tracked. */
+    public OutsideWrites outsideWrites() {
+        return outsideWrites;
     }
 
     /** Lifts all protection, and ends the fault thread once it has read what discards wait for. */

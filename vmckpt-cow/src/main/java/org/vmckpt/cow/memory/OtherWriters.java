@@ -5,6 +5,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.vmckpt.core.RefusedException;
 
 /**
@@ -16,14 +17,21 @@ final class OtherWriters {
     private static final int BUFFER_BYTES = 64 << 10;
 
     private final long qemuPid;
+    private final Set<Long> takingPart;
     private final byte[] buffer = new byte[BUFFER_BYTES];
 
-    private OtherWriters(long qemuPid) {
+    private OtherWriters(long qemuPid, Set<Long> takingPart) {
         this.qemuPid = qemuPid;
+        this.takingPart = takingPart;
     }
 
     static OtherWriters ofEverybodyBut(long qemuPid) {
-        return new OtherWriters(qemuPid);
+        return new OtherWriters(qemuPid, Set.of());
+    }
+
+    /** But QEMU, and those that ask {@link OutsideWrites} before they write. */
+    static OtherWriters ofEverybodyBut(long qemuPid, Set<Long> takingPart) {
+        return new OtherWriters(qemuPid, takingPart);
     }
 
     void refuse(ProcessMapping memory, String backend) throws RefusedException {
@@ -32,7 +40,7 @@ final class OtherWriters {
                 Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
             for (Path process : processes) {
                 long pid = Long.parseLong(process.getFileName().toString());
-                if (pid != qemuPid && writes(pid, memory)) {
+                if (pid != qemuPid && !takingPart.contains(pid) && writes(pid, memory)) {
                     throw new RefusedException(
                             "The guest's memory %s (QEMU pid %d) is also mapped writable by process"
                                             .formatted(backend, qemuPid)

@@ -50,7 +50,12 @@ final class Practice {
                 new CaptureRegion(
                         0, mapping.address(), mapping.sizeBytes(), Slot.PAGE_BYTES, file, 0);
         try (MemoryTracker tracker =
-                        MemoryTracker.start(uffd, List.of(region), 2 * SIZE_BYTES, "practice");
+                        MemoryTracker.start(
+                                uffd,
+                                List.of(region),
+                                2 * SIZE_BYTES,
+                                ProcessHandle.current().pid(),
+                                "practice");
                 MemoryCapture capture = tracker.captureAndRelease(new Nowhere())) {
             capture.armAhead();
             writeEverySixteenth(mapping, source);

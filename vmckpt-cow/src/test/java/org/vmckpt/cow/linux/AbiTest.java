@@ -19,6 +19,7 @@ class AbiTest {
     private static final List<String> STRUCTS =
             List.of(
                     "STATFS",
+                    "IOVEC",
                     "POLLFD",
                     "SOCKADDR_UN",
                     "UCRED",
@@ -31,6 +32,9 @@ class AbiTest {
     private static final Map<String, String> C_EXPRESSIONS =
             Map.ofEntries(
                     Map.entry("STATFS", "struct statfs"),
+                    Map.entry("IOVEC", "struct iovec"),
+                    Map.entry("IOVEC_BASE", "offsetof(struct iovec, iov_base)"),
+                    Map.entry("IOVEC_LEN", "offsetof(struct iovec, iov_len)"),
                     Map.entry("POLLFD", "struct pollfd"),
                     Map.entry("SOCKADDR_UN", "struct sockaddr_un"),
                     Map.entry("UCRED", "struct ucred"),
@@ -82,6 +86,7 @@ class AbiTest {
             #include <sys/statfs.h>
             #include <sys/un.h>
             #include <sys/user.h>
+            #include <sys/uio.h>
             #include <sys/wait.h>
             #include <signal.h>
             #include <unistd.h>

@@ -86,7 +86,12 @@ final class BusyMemory implements AutoCloseable {
     }
 
     MemoryTracker track(long budgetBytes) throws VmckptException {
-        return MemoryTracker.start(uffd, List.of(region(0)), budgetBytes, "a busy memory");
+        return MemoryTracker.start(
+                uffd,
+                List.of(region(0)),
+                budgetBytes,
+                ProcessHandle.current().pid(),
+                "a busy memory");
     }
 
     /** Captures without waiting for writers, compares, and tracks on. */

@@ -154,6 +154,7 @@ class HugePageCaptureIT {
                                 huge.uffd,
                                 List.of(huge.region(0), small.region(1)),
                                 2 * SIZE,
+                                ProcessHandle.current().pid(),
                                 "two memories");
                 MemoryCapture capture = tracker.captureAndTrack(sink)) {
             capture.armAhead();
