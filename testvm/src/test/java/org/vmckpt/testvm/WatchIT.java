@@ -23,7 +23,7 @@ final class WatchIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Many more by hand: -Dvmckpt.kills=50. */
-    private static final int KILLS = Integer.getInteger("vmckpt.kills", 5);
+    private static final int KILLS = Integer.getInteger("vmckpt.kills", 3);
 
     private static final long LATEST_KILL_MILLIS = 3000;
 
@@ -43,7 +43,7 @@ final class WatchIT {
     void signalEndsItCleanlyAndTheLastOnesRestore() throws Exception {
         try (TestGuest guest = WatchProcess.startGuest();
                 WatchProcess watch = watch(guest, "--keep", "4")) {
-            List<JsonNode> events = watch.read(24);
+            List<JsonNode> events = watch.read(12);
             watch.terminate();
             events.addAll(watch.readToEnd());
             watch.requireEnds();
@@ -53,7 +53,7 @@ final class WatchIT {
             assertThat(guest.console().verify(SOON).errors()).isZero();
             try (Store store = Store.open(store())) {
                 List<Manifest> kept = store.list();
-                assertThat(kept).hasSizeLessThan(24);
+                assertThat(kept).hasSizeLessThan(12);
                 for (Manifest manifest : List.of(kept.getFirst(), kept.getLast())) {
                     assertThat(store.verify(manifest, ProgressListener.none()).intact()).isTrue();
                     restoreAndRun(store, manifest, guest);
@@ -66,12 +66,12 @@ final class WatchIT {
     void killedWatchLeavesTheGuestRunningAndTheNextOneGoesOn() throws Exception {
         try (TestGuest guest = WatchProcess.startGuest()) {
             try (WatchProcess killed = watch(guest)) {
-                killed.read(5);
+                killed.read(3);
                 killed.kill();
             }
             guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
-            List<JsonNode> events = takeTo(guest, 5);
-            assertThat(events.getLast().path("checkpoints").asInt()).isEqualTo(5);
+            List<JsonNode> events = takeTo(guest, 3);
+            assertThat(events.getLast().path("checkpoints").asInt()).isEqualTo(3);
             assertThat(guest.console().verify(SOON).errors()).isZero();
             try (Store store = Store.open(store())) {
                 String last = events.get(events.size() - 2).path("id").asText();

@@ -24,13 +24,13 @@ import org.vmckpt.core.store.StoreHold;
 final class WatchSoakIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final Duration SOAK =
-            Duration.parse("PT" + System.getProperty("vmckpt.soak", "40s"));
+            Duration.parse("PT" + System.getProperty("vmckpt.soak", "15s"));
 
     /** Before that Java still compiles, and its heap still grows. */
     private static final Duration LONG_ENOUGH_FOR_A_TREND = Duration.ofMinutes(3);
 
     private static final boolean LONG = SOAK.compareTo(LONG_ENOUGH_FOR_A_TREND) >= 0;
-    private static final int RESTORES = Integer.getInteger("vmckpt.soak.restores", LONG ? 20 : 3);
+    private static final int RESTORES = Integer.getInteger("vmckpt.soak.restores", LONG ? 20 : 2);
     private static final double MOST_GROWTH = 1.15;
 
     /** The older half of them may go away before they are restored. */

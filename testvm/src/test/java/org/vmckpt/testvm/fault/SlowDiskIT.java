@@ -21,8 +21,8 @@ import org.vmckpt.testvm.Workload;
 
 /** Rule R8: a disk that is slower than the drain limit. */
 final class SlowDiskIT {
-    private static final Duration LIMIT = Duration.ofMillis(150);
-    private static final Duration DELAY = Duration.ofMillis(600);
+    private static final Duration LIMIT = Duration.ofMillis(120);
+    private static final Duration DELAY = Duration.ofMillis(300);
 
     @TempDir static Path folder;
     private static WatchedGuest guest;
