@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.Cancellation;
+import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.serving.VolumeServer;
 import org.vmckpt.cow.volume.VolumeFolder;
 import picocli.CommandLine.Command;
@@ -27,6 +28,8 @@ import picocli.CommandLine.Parameters;
         footer = "  vmckpt volume serve /srv/vm1 /srv/vm2 --socket /run/volumes.nbd")
 final class VolumeServeCommand implements Callable<Integer> {
     private static final long NAP_MILLIS = 100;
+    private static final String COMPILER_THREAD = "C2 CompilerThre";
+    private static final int COMPILER_NICENESS = 10;
 
     private final Session session;
 
@@ -59,6 +62,9 @@ final class VolumeServeCommand implements Callable<Integer> {
         for (Path folder : folders) {
             volumes.add(VolumeFolder.of(folder));
         }
+        // The first thousands of requests share the processors with what compiles the code for
+        // them.
+        ThreadPriority.trySetNicenessOfThreads(COMPILER_THREAD, COMPILER_NICENESS);
         Path commands = control == null ? VolumeServer.controlSocketOf(socket) : control;
         try (SignalCancellation signals = SignalCancellation.install();
                 VolumeServer _ = VolumeServer.start(volumes, socket, commands, readOnly)) {

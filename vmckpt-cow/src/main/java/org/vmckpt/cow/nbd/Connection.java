@@ -166,6 +166,7 @@ final class Connection implements Runnable {
             executing = reader == null ? -1 : reader.executing();
         }
         if (executing >= 0 && executing == lastExecuting) {
+            pace.wasStuck();
             relieve();
         }
         lastExecuting = executing;

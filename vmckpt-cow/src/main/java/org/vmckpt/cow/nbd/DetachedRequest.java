@@ -39,11 +39,7 @@ final class DetachedRequest extends NbdRequest implements Runnable {
         if (isRead() || isWrite()) {
             memory.limit((int) length());
         }
-        long start = System.nanoTime();
         result = execute(connection.volume(), memory);
-        if (mayRunInline()) {
-            connection.pace().took(System.nanoTime() - start, length());
-        }
         if (isRead() || isWrite()) {
             memory.rewind();
         } else {

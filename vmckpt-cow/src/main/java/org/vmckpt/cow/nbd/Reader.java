@@ -145,11 +145,20 @@ final class Reader implements Runnable {
 
     private boolean serve() throws IOException, InterruptedException {
         Ledger ledger = connection.volume().ledger();
-        if (request.mayRunInline() && connection.pace().isFast() && ledger.tryBegin(request)) {
+        if (request.mayRunInline() && isFast() && ledger.tryBegin(request)) {
             return executeInline(ledger);
         }
         detach(ledger);
         return true;
+    }
+
+    private boolean isFast() throws IOException {
+        Pace pace = connection.pace();
+        if (pace.isTrialDue()) {
+            out.send();
+            pace.beginTrial(connection.slots().awaitQuiet());
+        }
+        return pace.isFast(!in.has(1) && connection.slots().areQuiet());
     }
 
     private boolean executeInline(Ledger ledger) throws IOException, InterruptedException {

@@ -5,6 +5,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.NativeBuffer;
 
@@ -19,6 +21,9 @@ final class Slots implements AutoCloseable {
     private static final int SMALL_COUNT = 128;
     private static final int LARGE_COUNT = 8;
 
+    private static final long QUIET_NANOS = 2_000_000;
+    private static final long LOOK_NANOS = 20_000;
+
     /** Room for the data of one request. */
     record Slot(ByteBuffer memory) {
         boolean isLarge() {
@@ -29,6 +34,7 @@ final class Slots implements AutoCloseable {
     private final NativeBuffer memory;
     private final BlockingQueue<Slot> small = new ArrayBlockingQueue<>(SMALL_COUNT);
     private final BlockingQueue<Slot> large = new ArrayBlockingQueue<>(LARGE_COUNT);
+    private final AtomicInteger inUse = new AtomicInteger();
 
     Slots() throws IOException {
         this.memory =
@@ -48,20 +54,40 @@ final class Slots implements AutoCloseable {
 
     /** A free slot for so many bytes, or null when there is none just now. */
     @Nullable Slot poll(long bytes) {
-        return of(bytes).poll();
+        Slot slot = of(bytes).poll();
+        if (slot != null) {
+            inUse.incrementAndGet();
+        }
+        return slot;
     }
 
     /** Waits for a free slot for so many bytes. */
     Slot take(long bytes) throws InterruptedException {
-        return of(bytes).take();
+        Slot slot = of(bytes).take();
+        inUse.incrementAndGet();
+        return slot;
     }
 
     void free(Slot slot) {
+        inUse.decrementAndGet();
         (slot.isLarge() ? large : small).add(slot);
     }
 
     private BlockingQueue<Slot> of(long bytes) {
         return bytes > SMALL_BYTES ? large : small;
+    }
+
+    /** Whether no request is under way in any. */
+    boolean areQuiet() {
+        return inUse.get() == 0;
+    }
+
+    /** Waits a moment for that; no longer, for some may wait for what their reader brings. */
+    boolean awaitQuiet() {
+        for (long end = System.nanoTime() + QUIET_NANOS; !areQuiet() && System.nanoTime() < end; ) {
+            LockSupport.parkNanos(LOOK_NANOS);
+        }
+        return areQuiet();
     }
 
     /** Waits until all requests are done. The slots are not free again after that. */

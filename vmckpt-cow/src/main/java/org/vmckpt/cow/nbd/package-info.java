@@ -15,8 +15,8 @@
  * tells which of the two it is to be, from how long the last requests took.
  *
  * <p>A connection's thread that is caught in a slow request is relieved: another thread goes on
- * reading where it stopped, and it answers its last request by itself. {@link
- * org.vmckpt.cow.nbd.Watchdog} does so after some milliseconds.
+ * reading where it stopped, and it answers its last request by itself. The watchdog thread of
+ * {@link org.vmckpt.cow.nbd.NbdServer} does so after some milliseconds.
  *
  * <p>Answers of detached requests are sent by a thread of the connection, so that a client that
  * does not read its answers holds up nobody but itself.
