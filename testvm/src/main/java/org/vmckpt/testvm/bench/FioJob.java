@@ -24,10 +24,13 @@ record FioJob(String name, String pattern, int blockBytes, int depth, boolean on
         if (!once) {
             return run(socket, export, timed);
         }
-        String aligned = "--blockalign=" + CLUSTER_BYTES;
         String number = "--number_ios=" + VolumeSuite.DISK_BYTES / 2 / CLUSTER_BYTES;
-        run(socket, export, List.of(aligned, number, "--size=50%"));
-        return run(socket, export, List.of(aligned, number, "--offset=50%"));
+        run(socket, export, List.of(number, "--size=50%"));
+        return run(socket, export, List.of(number, "--offset=50%"));
+    }
+
+    private String steps() {
+        return "--rw=%s:%d".formatted(pattern, CLUSTER_BYTES - blockBytes);
     }
 
     private double run(Path socket, String export, List<String> extent)
@@ -45,6 +48,10 @@ record FioJob(String name, String pattern, int blockBytes, int depth, boolean on
                                 "--bs=" + blockBytes,
                                 "--iodepth=" + depth,
                                 "--randrepeat=0"));
+        if (once) {
+            // At random fio would meet some clusters again and others never.
+            command.set(command.indexOf("--rw=" + pattern), steps());
+        }
         command.addAll(extent);
         Process fio =
                 new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();

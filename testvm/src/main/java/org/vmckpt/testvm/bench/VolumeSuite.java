@@ -26,6 +26,11 @@ final class VolumeSuite {
     private static final int LARGE = 1 << 20;
     private static final int[] CHAINS = {1, 8};
 
+    // What must hold, of qemu-nbd's rate in the same run.
+    private static final double LEAST_AT_DEPTH_32 = 0.9;
+    private static final double LEAST_AT_DEPTH_1 = 0.7;
+    private static final double FORK_MILLIS = 2;
+
     private static final List<FioJob> READS =
             List.of(
                     new FioJob("random read 4 KiB, depth 1", "randread", SMALL, 1, false),
@@ -40,8 +45,8 @@ final class VolumeSuite {
                     new FioJob("sequential write 1 MiB, depth 32", "write", LARGE, 32, false));
     private static final List<FioJob> FIRST_WRITES =
             List.of(
-                    new FioJob("first write 4 KiB, depth 1", "randwrite", SMALL, 1, true),
-                    new FioJob("first write 4 KiB, depth 32", "randwrite", SMALL, 32, true));
+                    new FioJob("first write 4 KiB, depth 1", "write", SMALL, 1, true),
+                    new FioJob("first write 4 KiB, depth 32", "write", SMALL, 32, true));
 
     private final Path folder;
     private final int rounds;
@@ -75,8 +80,24 @@ final class VolumeSuite {
         }
         List<BenchRow> rows = rows();
         Path forked = overlay(folder.resolve("chain1-1"), "forked");
-        rows.add(new ForksUnderLoad(forked, folder.resolve("bench.sock")).run());
-        return new BenchReport("volume", rows, List.of("requests a second (1/s): more is better"));
+        BenchRow forks = new ForksUnderLoad(forked, folder.resolve("bench.sock")).run();
+        List<String> notes = new ArrayList<>(List.of("requests a second (1/s): more is better"));
+        rows.forEach(row -> notes.add(verdict(row)));
+        notes.add(
+                verdict("fork p99, ms", forks.vmckpt().p99() < FORK_MILLIS, forks.vmckpt().p99()));
+        rows.add(forks);
+        return new BenchReport("volume", rows, notes);
+    }
+
+    private static String verdict(BenchRow row) {
+        double peer = row.peers().getOrDefault(NbdContender.QEMU_NBD.title(), row.vmckpt()).p50();
+        double ratio = row.vmckpt().p50() / peer;
+        double wanted = row.name().contains("depth 32") ? LEAST_AT_DEPTH_32 : LEAST_AT_DEPTH_1;
+        return verdict(row.name(), ratio >= wanted, ratio);
+    }
+
+    private static String verdict(String what, boolean met, double number) {
+        return "%-6s %s: %.2f".formatted(met ? "met" : "MISSED", what, number);
     }
 
     /** The lowest file is full; each above it says something about an eighth of the disk. */
