@@ -17,6 +17,7 @@ final class Abi {
     static final int SYS_CONNECT = 42;
     static final int SYS_GETSOCKOPT = 55;
     static final int SYS_WAIT4 = 61;
+    static final int SYS_FCNTL = 72;
     static final int SYS_FDATASYNC = 75;
     static final int SYS_FTRUNCATE = 77;
     static final int SYS_PTRACE = 101;
@@ -47,6 +48,16 @@ final class Abi {
     static final int SEEK_HOLE = 4;
     static final int FALLOC_FL_KEEP_SIZE = 1;
     static final int FALLOC_FL_PUNCH_HOLE = 2;
+
+    static final int F_OFD_GETLK = 36;
+    static final int F_OFD_SETLK = 37;
+    static final short F_RDLCK = 0;
+    static final short F_WRLCK = 1;
+    static final short F_UNLCK = 2;
+    static final int FLOCK_SIZE = 32;
+    static final int FLOCK_L_TYPE = 0;
+    static final int FLOCK_L_START = 8;
+    static final int FLOCK_L_LEN = 16;
 
     static final int PROT_READ = 1;
     static final int PROT_WRITE = 2;

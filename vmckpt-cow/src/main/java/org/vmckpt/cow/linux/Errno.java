@@ -17,6 +17,7 @@ public final class Errno {
     public static final int EINVAL = 22;
     public static final int EMFILE = 24;
     public static final int ENOSPC = 28;
+    public static final int ENOLCK = 37;
     public static final int ENOSYS = 38;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNREFUSED = 111;
@@ -41,6 +42,7 @@ public final class Errno {
             case EINVAL -> "EINVAL";
             case EMFILE -> "EMFILE";
             case ENOSPC -> "ENOSPC";
+            case ENOLCK -> "ENOLCK";
             case ENOSYS -> "ENOSYS";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case ECONNREFUSED -> "ECONNREFUSED";

@@ -152,6 +152,11 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long fcntl(int fd, int command, long argument) {
+        return call(Abi.SYS_FCNTL, fd, command, argument);
+    }
+
+    @Override
     public long userfaultfd(int flags) {
         return call(Abi.SYS_USERFAULTFD, flags, 0, 0);
     }

@@ -41,6 +41,8 @@ interface Syscalls {
 
     long fdatasync(int fd);
 
+    long fcntl(int fd, int command, long argument);
+
     long userfaultfd(int flags);
 
     long pidfdOpen(int pid, int flags);

@@ -26,11 +26,11 @@ final class LayerFiles {
     private static final long RAW_GROUP_BYTES = 64 << 10;
 
     private final VolumeFolder folder;
-    private final FileOpener opener;
+    private final LockedFiles opener;
 
     LayerFiles(VolumeFolder folder, FileOpener opener) {
         this.folder = folder;
-        this.opener = opener;
+        this.opener = new LockedFiles(opener);
     }
 
     /** All layers, oldest first; the last can be written if that is wanted. */
@@ -95,6 +95,20 @@ final class LayerFiles {
         }
     }
 
+    /** A layer that is open is about to be changed, though no guest writes it. */
+    void beginWriting(LayerFile file) throws VmckptException {
+        opener.beginWriting(folder.file(file));
+    }
+
+    void endWriting(LayerFile file) throws VmckptException {
+        opener.endWriting(folder.file(file));
+    }
+
+    /** A frozen layer is at rest: others may read its file from now on. */
+    void rest(LayerFile file) throws VmckptException {
+        opener.rest(folder.file(file));
+    }
+
     /** Puts what a killed process left in a layer's log into its file. */
     void recover(LayerFile file) throws VmckptException {
         Path path = folder.file(file);
@@ -106,11 +120,6 @@ final class LayerFiles {
                 throw new StorageException("recovering " + path + ": " + e, e);
             }
         }
-    }
-
-    /** A disk file that belongs to no volume, with whatever it is made on. */
-    static BlockDevice openDisk(Path path, String format, boolean writable) throws VmckptException {
-        return ImageChain.open(path, format, writable, FileOpener.PLAIN);
     }
 
     private static Layer layerOf(Qcow2Image image) {

@@ -1,7 +1,6 @@
 package org.vmckpt.cow.volume;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -13,10 +12,7 @@ import org.slf4j.LoggerFactory;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.block.BlockDevice;
 import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
-import org.vmckpt.cow.qcow2.NewImage;
-import org.vmckpt.cow.qcow2.NewImage.BackingName;
 import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
 
 /**
@@ -27,7 +23,7 @@ public final class OpenVolume implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OpenVolume.class);
 
     private final VolumeFolder folder;
-    private final VolumeFolder.Lock lock;
+    private final VolumeLock lock;
     private final LayerFiles files;
     private final Volume volume;
 
@@ -41,11 +37,7 @@ public final class OpenVolume implements AutoCloseable {
     private volatile Throttle running = Throttle.unlimited();
 
     private VolumeDescription description;
-    private @Nullable Prepared prepared;
-
-    /** A layer for the next fork, and the description that lists it. */
-    private record Prepared(
-            LayerFile file, Layer layer, VolumeDescription description, Path json) {}
+    private @Nullable NextLayer prepared;
 
     /**
      * What a fork did.
@@ -58,7 +50,7 @@ public final class OpenVolume implements AutoCloseable {
 
     private OpenVolume(
             VolumeFolder folder,
-            VolumeFolder.Lock lock,
+            VolumeLock lock,
             LayerFiles files,
             VolumeDescription description,
             Volume volume) {
@@ -86,7 +78,7 @@ public final class OpenVolume implements AutoCloseable {
      */
     public static OpenVolume open(VolumeFolder folder, Optional<Path> control, FileOpener opener)
             throws VmckptException {
-        VolumeFolder.Lock lock = folder.lock(control);
+        VolumeLock lock = VolumeLock.take(folder.path(), control);
         boolean opened = false;
         try {
             VolumeDescription description = folder.read();
@@ -107,7 +99,7 @@ public final class OpenVolume implements AutoCloseable {
         }
     }
 
-    private static void closeQuietly(VolumeFolder.Lock lock) {
+    private static void closeQuietly(VolumeLock lock) {
         try {
             lock.close();
         } catch (IOException e) {
@@ -146,22 +138,8 @@ public final class OpenVolume implements AutoCloseable {
         }
     }
 
-    private Prepared makeNext() throws VmckptException {
-        try {
-            LayerFile file = folder.newLayer(description);
-            Layer active = volume.layers().getLast();
-            BackingName below =
-                    new BackingName(description.active().file(), description.active().format());
-            int clusterBits = Long.numberOfTrailingZeros(active.groupBytes());
-            NewLayer.create(
-                    folder.file(file),
-                    new NewImage(volume.size(), 3, clusterBits, false, Optional.of(below)));
-            Layer layer = files.open(file, Optional.of(active.device()), true);
-            VolumeDescription next = description.withLayer(file);
-            return new Prepared(file, layer, next, folder.stage(next));
-        } catch (IOException e) {
-            throw new StorageException("preparing a fork of volume " + folder.path() + ": " + e, e);
-        }
+    private NextLayer makeNext() throws VmckptException {
+        return NextLayer.make(folder, files, volume, description);
     }
 
     /**
@@ -181,7 +159,7 @@ public final class OpenVolume implements AutoCloseable {
                                 + owner.get()
                                 + "'");
             }
-            Prepared next = prepared == null ? makeNext() : prepared;
+            NextLayer next = prepared == null ? makeNext() : prepared;
             prepared = next;
             long start = System.nanoTime();
             LayerFile frozen = description.active();
@@ -213,8 +191,13 @@ public final class OpenVolume implements AutoCloseable {
     public boolean settle(long timeoutMillis) throws VmckptException {
         long end = System.nanoTime() + timeoutMillis * 1_000_000;
         try {
-            List<Layer> layers = volume.layers();
-            for (Layer layer : layers.subList(0, layers.size() - 1)) {
+            List<LayerFile> frozen;
+            List<Layer> layers;
+            synchronized (changing) {
+                frozen = description.layers().subList(0, description.layers().size() - 1);
+                layers = volume.layers().subList(0, frozen.size());
+            }
+            for (Layer layer : layers) {
                 long left = Math.max(0, (end - System.nanoTime()) / 1_000_000);
                 if (!volume.ledger().awaitUnused(layer, left)) {
                     return false;
@@ -224,6 +207,9 @@ public final class OpenVolume implements AutoCloseable {
                 awaitEndOfCommit();
             }
             volume.flush();
+            for (LayerFile file : frozen) {
+                files.rest(file);
+            }
             return true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -293,14 +279,8 @@ public final class OpenVolume implements AutoCloseable {
 
     /** What was prepared lists layers that were there then. */
     private void restage() throws VmckptException {
-        Prepared old = prepared;
-        if (old != null) {
-            try {
-                VolumeDescription next = description.withLayer(old.file());
-                prepared = new Prepared(old.file(), old.layer(), next, folder.stage(next));
-            } catch (IOException e) {
-                throw new StorageException("changing volume " + folder.path() + ": " + e, e);
-            }
+        if (prepared != null) {
+            prepared = prepared.listedAfter(folder, description);
         }
     }
 
@@ -326,12 +306,7 @@ public final class OpenVolume implements AutoCloseable {
         synchronized (changing) {
             try (lock) {
                 if (prepared != null) {
-                    BlockDevice unused = prepared.layer().device();
-                    LayerFiles.imageOf(prepared.layer()).replaceBacking(Optional.empty());
-                    unused.close();
-                    Files.deleteIfExists(folder.file(prepared.file()));
-                    LoggedFile.deleteFor(folder.file(prepared.file()));
-                    Files.deleteIfExists(prepared.json());
+                    prepared.remove(folder);
                     prepared = null;
                 }
                 volume.ledger().awaitIdle();

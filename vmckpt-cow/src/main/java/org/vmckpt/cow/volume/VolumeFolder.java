@@ -1,10 +1,6 @@
 package org.vmckpt.cow.volume;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,7 +12,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -33,17 +28,10 @@ import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
  */
 public final class VolumeFolder {
     private static final int MAX_DESCRIPTION_BYTES = 1 << 20;
-    private static final int MAX_OWNER_BYTES = 4096;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
     private static final Pattern LAYER = Pattern.compile("layer-([0-9]{1,9})\\.qcow2");
     private static final Pattern HOLD =
             Pattern.compile("hold\\.(layer-[0-9]{1,9}\\.qcow2)\\.(" + NAME.pattern() + ")");
-
-    /**
-     * What this process has locked. A lock belongs to a process, and closing any descriptor of the
-     * file would end it: so a file that is locked here is not opened again.
-     */
-    private static final Map<Path, Owner> OURS = new ConcurrentHashMap<>();
 
     private final Path folder;
 
@@ -202,94 +190,11 @@ public final class VolumeFolder {
         return folder.resolve("hold." + layer + "." + owner);
     }
 
-    /** That this process alone changes the volume. */
-    static final class Lock implements AutoCloseable {
-        private final Path folder;
-        private final FileChannel channel;
-
-        private Lock(Path folder, FileChannel channel) {
-            this.folder = folder;
-            this.channel = channel;
-        }
-
-        @Override
-        public void close() throws IOException {
-            channel.close();
-            OURS.remove(folder);
-        }
-    }
-
     /** A process that has a volume, and its control socket, if it has one. */
     public record Owner(long pid, Optional<Path> control) {}
 
-    /**
-     * Locks the volume.
-     *
-     * @param control where others reach the process that has it, if they can
-     * @throws ConflictException naming the process that has it
-     */
-    Lock lock(Optional<Path> control) throws VmckptException {
-        Owner owner = new Owner(ProcessHandle.current().pid(), control);
-        try {
-            Owner other = OURS.putIfAbsent(folder, owner);
-            if (other != null) {
-                throw inUse(other);
-            }
-            FileChannel channel = DurableFiles.openOrCreateForLocking(lockFile());
-            if (channel.tryLock() == null) {
-                channel.close();
-                OURS.remove(folder);
-                throw inUse(readOwner());
-            }
-            channel.truncate(0);
-            String text = owner.pid() + "\n" + control.map(Path::toString).orElse("");
-            channel.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)), 0);
-            return new Lock(folder, channel);
-        } catch (IOException e) {
-            OURS.remove(folder, owner);
-            throw new StorageException("locking volume " + folder + ": " + e, e);
-        }
-    }
-
-    private ConflictException inUse(Owner owner) {
-        return new ConflictException(
-                "volume "
-                        + folder
-                        + " is in use by process "
-                        + owner.pid()
-                        + "; end that one first, or ask it through its control socket");
-    }
-
-    private Path lockFile() {
-        return folder.resolve("lock");
-    }
-
     /** Who has it just now; empty when nobody does. */
     public Optional<Owner> owner() throws VmckptException {
-        Owner ours = OURS.get(folder);
-        if (ours != null) {
-            return Optional.of(ours);
-        }
-        if (!Files.exists(lockFile())) {
-            return Optional.empty();
-        }
-        try (FileChannel channel = DurableFiles.openOrCreateForLocking(lockFile());
-                FileLock lock = channel.tryLock()) {
-            return lock != null ? Optional.empty() : Optional.of(readOwner());
-        } catch (IOException e) {
-            throw new StorageException("looking who has volume " + folder + ": " + e, e);
-        }
-    }
-
-    private Owner readOwner() throws IOException {
-        byte[] bytes = DurableFiles.read(lockFile(), MAX_OWNER_BYTES);
-        String[] lines = new String(bytes, StandardCharsets.UTF_8).split("\n", -1);
-        boolean complete = lines.length == 2 && lines[0].matches("[0-9]{1,10}");
-        if (!complete) {
-            return new Owner(0, Optional.empty());
-        }
-        return new Owner(
-                Long.parseLong(lines[0]),
-                lines[1].isEmpty() ? Optional.empty() : Optional.of(Path.of(lines[1])));
+        return VolumeLock.owner(folder);
     }
 }

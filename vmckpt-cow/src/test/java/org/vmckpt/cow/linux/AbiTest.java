@@ -20,6 +20,7 @@ class AbiTest {
             List.of(
                     "STATFS",
                     "IOVEC",
+                    "FLOCK",
                     "POLLFD",
                     "SOCKADDR_UN",
                     "UCRED",
@@ -35,6 +36,7 @@ class AbiTest {
                     Map.entry("IOVEC", "struct iovec"),
                     Map.entry("IOVEC_BASE", "offsetof(struct iovec, iov_base)"),
                     Map.entry("IOVEC_LEN", "offsetof(struct iovec, iov_len)"),
+                    Map.entry("FLOCK", "struct flock"),
                     Map.entry("POLLFD", "struct pollfd"),
                     Map.entry("SOCKADDR_UN", "struct sockaddr_un"),
                     Map.entry("UCRED", "struct ucred"),
