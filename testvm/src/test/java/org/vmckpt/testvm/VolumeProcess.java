@@ -31,9 +31,11 @@ public final class VolumeProcess implements AutoCloseable {
     }
 
     /** Starts it and waits until it serves. */
-    public static VolumeProcess start(Path volume, Path socket) throws IOException {
+    public static VolumeProcess start(Path volume, Path socket, String... options)
+            throws IOException {
         List<String> command = command();
         command.addAll(List.of("serve", volume.toString(), "--socket", socket.toString()));
+        command.addAll(List.of(options));
         Process process =
                 new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         BufferedReader lines = process.inputReader();

@@ -52,7 +52,7 @@ final class Commands {
             case "reissue-end" -> session.end();
             case "settle" -> settle(chosen, command);
             case "unhold" -> answer.put("removed", unhold(chosen, command));
-            case "commit" -> answer.put("folded", commit(chosen, command));
+            case "commit" -> commit(chosen, command, answer);
             default -> throw new ProtocolException("there is no command '" + name + "'");
         }
         return answer.put("ok", true);
@@ -156,15 +156,19 @@ final class Commands {
         return removed;
     }
 
-    private static int commit(List<Served> chosen, JsonNode command) throws VmckptException {
+    private static void commit(List<Served> chosen, JsonNode command, ObjectNode answer)
+            throws VmckptException {
         long rate = command.path("bytesPerSecond").asLong(Long.MAX_VALUE);
         if (rate <= 0) {
             throw new ProtocolException("commit: a rate of " + rate + " bytes a second");
         }
         int folded = 0;
+        long copied = 0;
         for (Served served : chosen) {
-            folded += served.open().commit(new Throttle(rate));
+            Throttle throttle = new Throttle(rate);
+            folded += served.open().commit(throttle);
+            copied += throttle.passedBytes();
         }
-        return folded;
+        answer.put("folded", folded).put("copiedBytes", copied);
     }
 }

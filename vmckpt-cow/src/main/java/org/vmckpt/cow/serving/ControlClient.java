@@ -103,9 +103,16 @@ public final class ControlClient implements AutoCloseable {
 
     /** Folds frozen layers; returns how many. */
     public int commit(List<String> volumes, long bytesPerSecond) throws VmckptException {
-        return ask(command("commit", volumes).put("bytesPerSecond", bytesPerSecond))
-                .path("folded")
-                .asInt();
+        return askCommit(volumes, bytesPerSecond).path("folded").asInt();
+    }
+
+    /**
+     * As {@link #commit}.
+     *
+     * @return the server's answer: {@code folded} layers, and {@code copiedBytes}
+     */
+    public JsonNode askCommit(List<String> volumes, long bytesPerSecond) throws VmckptException {
+        return ask(command("commit", volumes).put("bytesPerSecond", bytesPerSecond));
     }
 
     public JsonNode status() throws VmckptException {

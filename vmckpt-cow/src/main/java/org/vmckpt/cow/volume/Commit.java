@@ -18,8 +18,8 @@ import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
  * Folds one frozen layer into its parent while the guest writes to the active one (rule R7).
  *
  * <p>At every instant the chain reads the same: what is being written into the parent, the layer
- * above still says itself. So a crash needs no repair, and the next commit begins that layer again.
- * The steps of one fold:
+ * above still says itself. So a crash needs no repair, and the next commit goes on where this one
+ * was ({@link CommitProgress}). The steps of one fold:
  *
  * <ol>
  *   <li>wait until no request uses the layer, copy all that it says into its parent, sync that
@@ -83,10 +83,13 @@ final class Commit {
             BlockDevice parent = writable(number - 1);
             // Its header is to name another parent.
             writable(number + 1);
+            files.beginWriting(parentFile);
             try {
-                LayerExtents.copy(LayerFiles.imageOf(layer), parent, throttle);
+                Qcow2Image image = LayerFiles.imageOf(layer);
+                CommitProgress start = CommitProgress.read(folder, file, parentFile);
+                new RecordedCopy(folder, start, image, parent, throttle).run();
             } finally {
-                parent.flush();
+                files.endWriting(parentFile);
             }
             return true;
         } catch (InterruptedIOException e) {
@@ -114,10 +117,18 @@ final class Commit {
         try {
             Qcow2Image above = LayerFiles.imageOf(volume.layers().get(number + 1));
             BlockDevice parent = volume.layers().get(number - 1).device();
-            above.setBacking(
-                    new BackingName(parentFile.file(), parentFile.format()), Optional.of(parent));
+            LayerFile aboveFile = description.layers().get(number + 1);
+            files.beginWriting(aboveFile);
+            try {
+                above.setBacking(
+                        new BackingName(parentFile.file(), parentFile.format()),
+                        Optional.of(parent));
+            } finally {
+                files.endWriting(aboveFile);
+            }
             VolumeDescription less = now.withoutFolded(file);
             folder.write(less);
+            CommitProgress.delete(folder);
             volume.forget(layer);
             return less;
         } catch (IOException e) {
@@ -155,7 +166,9 @@ final class Commit {
         if (image.isWritable()) {
             return image;
         }
-        Layer opened = files.open(description.layers().get(frozen), image.backing(), true);
+        LayerFile opening = description.layers().get(frozen);
+        Layer opened = files.open(opening, image.backing(), true);
+        files.rest(opening);
         LayerFiles.imageOf(volume.layers().get(frozen + 1))
                 .replaceBacking(Optional.of(opened.device()));
         volume.replace(found, opened);

@@ -10,10 +10,14 @@ import org.vmckpt.cow.qcow2.Qcow2Image;
 final class LayerExtents {
     private LayerExtents() {}
 
-    /** Visits what the file itself says: data and zeros, in pieces of a bounded length. */
-    static void visit(Qcow2Image image, int pieceBytes, ExtentVisitor visitor) throws IOException {
+    /**
+     * Visits what the file itself says from an offset on, in ascending order: data in pieces of a
+     * bounded length, and zeros.
+     */
+    static void visit(Qcow2Image image, long from, int pieceBytes, ExtentVisitor visitor)
+            throws IOException {
         long size = image.size();
-        for (long at = 0; at < size; ) {
+        for (long at = from; at < size; ) {
             BlockStatus status = image.layerStatus(at);
             long end = image.layerExtentEnd(at, size);
             long step = status == BlockStatus.DATA ? pieceBytes : end - at;
@@ -27,7 +31,7 @@ final class LayerExtents {
     /** Has a disk say the same as the image where that says something. */
     static long copy(Qcow2Image from, BlockDevice to, Throttle throttle) throws IOException {
         PieceCopy copy = new PieceCopy(from, to, throttle);
-        visit(from, PieceCopy.PIECE_BYTES, copy);
+        visit(from, 0, PieceCopy.PIECE_BYTES, copy);
         return copy.copiedBytes();
     }
 }

@@ -1,12 +1,14 @@
 package org.vmckpt.cow.volume;
 
 import java.io.InterruptedIOException;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** Holds a copy back so that it leaves the disk to the guest. */
 public final class Throttle {
     private static final long NANOS_PER_SECOND = 1_000_000_000;
 
     private final long bytesPerSecond;
+    private final AtomicLong passed = new AtomicLong();
     private volatile boolean ended;
     private long dueNanos = System.nanoTime();
 
@@ -34,6 +36,11 @@ public final class Throttle {
         return ended;
     }
 
+    /** How much was copied under it. */
+    public long passedBytes() {
+        return passed.get();
+    }
+
     /** To be asked before each piece. */
     void requireGoing() throws InterruptedIOException {
         if (ended) {
@@ -43,6 +50,7 @@ public final class Throttle {
 
     /** So much was copied: returns when more may be. */
     void passed(long bytes) throws InterruptedIOException {
+        passed.addAndGet(bytes);
         requireGoing();
         if (bytesPerSecond == Long.MAX_VALUE) {
             return;

@@ -3,8 +3,11 @@ package org.vmckpt.cow.volume;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
@@ -159,6 +162,89 @@ final class R7CommitWhileTheGuestWritesTest {
             assertThat(commit.get()).isZero();
             assertThat(open.files()).hasSize(4);
             assertThat(client.content()).isEqualTo(model);
+        }
+    }
+
+    /** A volume with a frozen layer full of data on another frozen one. */
+    private byte[] freezeTwice(OpenVolume open) throws Exception {
+        byte[] model = new byte[SIZE];
+        new Random(8).nextBytes(model);
+        open.fork(Optional.empty());
+        new VolumeClient(open.volume()).write(0, model);
+        open.fork(Optional.empty());
+        return model;
+    }
+
+    /** Begins a commit and has it end after some pieces; returns how much it has copied. */
+    private static long commitSome(OpenVolume open) throws Exception {
+        Throttle slow = new Throttle(4 << 20);
+        CompletableFuture<Integer> commit =
+                CompletableFuture.supplyAsync(() -> {
+                    try {
+                        return open.commit(slow);
+                    } catch (VmckptException e) {
+                        throw new AssertionError(e);
+                    }
+                });
+        while (slow.passedBytes() == 0) {
+            Thread.sleep(1);
+        }
+        slow.end();
+        assertThat(commit.get()).isZero();
+        return slow.passedBytes();
+    }
+
+    @Test
+    void aCommitGoesOnWhereAnotherEnded() throws Exception {
+        byte[] model;
+        long copied;
+        try (OpenVolume open = open()) {
+            model = freezeTwice(open);
+            copied = commitSome(open);
+        }
+        try (OpenVolume open = open()) {
+            Throttle rest = Throttle.unlimited();
+            assertThat(open.commit(rest)).isEqualTo(1);
+            assertThat(rest.passedBytes())
+                    .isLessThan(SIZE)
+                    .isBetween(SIZE - copied, SIZE - copied + PieceCopy.PIECE_BYTES);
+            assertThat(new VolumeClient(open.volume()).content()).isEqualTo(model);
+            assertThat(made.path().resolve("commit.json")).doesNotExist();
+        }
+    }
+
+    @Test
+    void aRecordOfOtherFilesCountsNothing() throws Exception {
+        byte[] model;
+        try (OpenVolume open = open()) {
+            model = freezeTwice(open);
+            commitSome(open);
+        }
+        Path parent = made.path().resolve("layer-0.qcow2");
+        Path copy = folder.resolve("copy");
+        Files.copy(parent, copy);
+        Files.move(copy, parent, StandardCopyOption.REPLACE_EXISTING);
+        try (OpenVolume open = open()) {
+            Throttle all = Throttle.unlimited();
+            assertThat(open.commit(all)).isEqualTo(1);
+            assertThat(all.passedBytes()).isEqualTo(SIZE);
+            assertThat(new VolumeClient(open.volume()).content()).isEqualTo(model);
+        }
+    }
+
+    @Test
+    void aDamagedRecordCountsNothing() throws Exception {
+        byte[] model;
+        try (OpenVolume open = open()) {
+            model = freezeTwice(open);
+            commitSome(open);
+        }
+        for (String damage : List.of("", "{", "[]", "{\"bytes\":7}", "{\"bytes\":-1}")) {
+            Files.writeString(made.path().resolve("commit.json"), damage);
+            try (OpenVolume open = open()) {
+                assertThat(new VolumeClient(open.volume()).content()).isEqualTo(model);
+                commitSome(open);
+            }
         }
     }
 }
