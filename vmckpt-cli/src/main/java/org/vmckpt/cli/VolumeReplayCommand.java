@@ -19,7 +19,9 @@ import picocli.CommandLine.Parameters;
         description = {
             "%nOn a second host that has a copy of the disk, the frozen files of a volume bring it"
                     + " up to date: each file's data and zeros are written to the copy, oldest file"
-                    + " first. The checksum tells that both are equal.%n"
+                    + " first. A file that is damaged, or does not lie on the one before it, is"
+                    + " refused before anything is written. The checksum tells that both are"
+                    + " equal.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -57,6 +59,15 @@ final class VolumeReplayCommand implements Callable<Integer> {
             description = "Fail unless this comes out.")
     private @Nullable String expected;
 
+    @Option(
+            names = "--onto",
+            paramLabel = "CHECKSUM",
+            description = {
+                "Refuse, and change nothing, unless the copy has this checksum before, as an"
+                        + " earlier replay or 'volume show' has told it."
+            })
+    private @Nullable String before;
+
     VolumeReplayCommand(Session session) {
         this.session = session;
     }
@@ -64,7 +75,11 @@ final class VolumeReplayCommand implements Callable<Integer> {
     @Override
     public Integer call() throws VmckptException {
         Replay.Report report =
-                Replay.apply(target, Optional.ofNullable(format).map(Enum::name), layers);
+                Replay.apply(
+                        target,
+                        Optional.ofNullable(format).map(Enum::name),
+                        layers,
+                        Optional.ofNullable(before));
         session.printResult(
                 report,
                 out ->

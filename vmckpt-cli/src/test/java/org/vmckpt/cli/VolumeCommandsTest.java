@@ -63,6 +63,8 @@ class VolumeCommandsTest {
         String cowFile = path + "/layer-0.qcow2";
         volume("replay", copy.toString(), cowFile, "--expect", checksum).succeeds();
         volume("replay", copy.toString(), cowFile, "--expect", "00").endsWith(ExitCode.CORRUPT);
+        volume("replay", copy.toString(), cowFile, "--onto", "00").endsWith(ExitCode.REFUSED);
+        volume("replay", copy.toString(), cowFile, "--onto", checksum).succeeds();
     }
 
     @Test

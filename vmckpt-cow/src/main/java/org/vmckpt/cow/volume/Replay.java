@@ -4,12 +4,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.block.BlockDevice;
-import org.vmckpt.cow.block.PlainFile;
 import org.vmckpt.cow.block.RawDevice;
+import org.vmckpt.cow.block.StorageFile;
+import org.vmckpt.cow.qcow2.DamagedImageException;
+import org.vmckpt.cow.qcow2.ImageChain;
+import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
 import org.vmckpt.cow.qcow2.Qcow2Image;
 
 /**
@@ -29,19 +33,27 @@ public final class Replay {
     private Replay() {}
 
     /**
-     * Applies the files, oldest first; what each says itself, whatever file it names as its parent.
-     * Doing it again changes nothing.
+     * Applies the files, oldest first. Doing it again changes nothing. Whether they can be read,
+     * and each lies on the one before it, is found out before the target is changed; on what the
+     * first of them lies, its name cannot tell.
      *
      * @param target a qcow2 or raw file that nobody else uses
      * @param format of the target, if it is known
+     * @param before what the target's {@link ContentChecksum} must be, if that is known
      */
-    public static Report apply(Path target, Optional<String> format, List<Path> layers)
+    public static Report apply(
+            Path target, Optional<String> format, List<Path> layers, Optional<String> before)
             throws VmckptException {
         String opened = LayerFiles.formatOf(target, format);
-        try (BlockDevice disk = LayerFiles.openDisk(target, opened, true)) {
+        FileOpener files = new LockedFiles(FileOpener.PLAIN);
+        requireChain(layers, files);
+        try (BlockDevice disk = ImageChain.open(target, opened, true, files)) {
+            if (before.isPresent()) {
+                requireContent(target, disk, before.get());
+            }
             long copied = 0;
             for (Path layer : layers) {
-                copied += apply(layer, disk, target);
+                copied += apply(layer, files, disk, target);
             }
             disk.flush();
             return new Report(layers.size(), copied, ContentChecksum.of(disk, target));
@@ -50,14 +62,71 @@ public final class Replay {
         }
     }
 
-    private static long apply(Path layer, BlockDevice disk, Path target) throws VmckptException {
+    private static void requireContent(Path target, BlockDevice disk, String checksum)
+            throws VmckptException {
+        String found = ContentChecksum.of(disk, target);
+        if (!found.equals(checksum)) {
+            throw new RefusedException(
+                    "replaying onto "
+                            + target
+                            + ": its checksum is "
+                            + found
+                            + ", expected "
+                            + checksum
+                            + "; it is no copy of the disk that the files were made on, and was"
+                            + " not changed");
+        }
+    }
+
+    private static void requireChain(List<Path> layers, FileOpener files) throws VmckptException {
+        for (int i = 0; i < layers.size(); i++) {
+            Path layer = layers.get(i);
+            try (Qcow2Image image = open(layer, files)) {
+                if (i > 0) {
+                    requireOn(layers.get(i - 1), layer, image);
+                }
+                // All that leads to data: none of it may be damaged.
+                LayerExtents.visit(image, 0, PieceCopy.PIECE_BYTES, (_, _, _) -> {});
+            } catch (IOException e) {
+                throw DamagedImageException.explain("reading COW file", layer.toString(), e);
+            }
+        }
+    }
+
+    private static void requireOn(Path below, Path layer, Qcow2Image image)
+            throws RefusedException {
+        Optional<String> parent = image.header().backingName();
+        String expected = below.getFileName().toString();
+        if (parent.isEmpty() || !Path.of(parent.get()).endsWith(expected)) {
+            throw new RefusedException(
+                    "replaying "
+                            + layer
+                            + ": it lies on "
+                            + parent.orElse("no other file")
+                            + " and follows "
+                            + below
+                            + "; a file is missing, or they are not given oldest first. Nothing"
+                            + " was changed");
+        }
+    }
+
+    private static Qcow2Image open(Path layer, FileOpener files) throws VmckptException {
         if (!LayerFiles.startsAsQcow2(layer)) {
             throw new UnsupportedException(
                     "replaying " + layer + ": a COW file is a qcow2 file, this is none");
         }
-        try (Qcow2Image image =
-                Qcow2Image.openReadOnly(
-                        PlainFile.openReadOnly(layer), layer.toString(), Optional.empty())) {
+        StorageFile file = files.open(layer, false);
+        try {
+            return Qcow2Image.openReadOnly(file, layer.toString(), Optional.empty());
+        } catch (VmckptException e) {
+            LayerFiles.closeAfter(file, e);
+            throw e;
+        }
+    }
+
+    private static long apply(Path layer, FileOpener files, BlockDevice disk, Path target)
+            throws VmckptException {
+        try (Qcow2Image image = open(layer, files)) {
             grow(disk, image.size(), target);
             return LayerExtents.copy(image, disk, Throttle.unlimited());
         } catch (IOException e) {
