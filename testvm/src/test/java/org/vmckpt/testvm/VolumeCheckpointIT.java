@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Manifest;
@@ -15,6 +17,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.restore.RestoredDisk;
 import org.vmckpt.cow.serving.ControlClient;
 
 /** A guest whose disk is a volume that vmckpt serves is checkpointed, and restored without it. */
@@ -22,6 +25,12 @@ final class VolumeCheckpointIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int SOME_WRITES = 100;
+
+    /** The guest uses whole blocks of 4 KiB. */
+    private static final int LAST_BYTES = 2048;
+
+    private static final byte LAST = 9;
+    private static final int SIZE = (int) (16 * MIB) + LAST_BYTES;
 
     @TempDir private Path folder;
 
@@ -38,12 +47,61 @@ final class VolumeCheckpointIT {
                 .workload(Workload.flatOut(4 * MIB));
     }
 
+    /** A base on a file of its own, which alone has what the guest never touches. */
+    private Path makeBase() {
+        Path lower = folder.resolve("lower.qcow2");
+        Path base = folder.resolve("base.qcow2");
+        Commands.run(
+                List.of("qemu-img", "create", "-q", "-f", "qcow2", lower.toString(), "" + SIZE));
+        Commands.run(
+                List.of(
+                        "qemu-io",
+                        "-f",
+                        "qcow2",
+                        "-c",
+                        "write -P %d %d %d".formatted(LAST, SIZE - LAST_BYTES, LAST_BYTES),
+                        lower.toString()));
+        Commands.run(
+                List.of(
+                        "qemu-img",
+                        "create",
+                        "-q",
+                        "-f",
+                        "qcow2",
+                        "-F",
+                        "qcow2",
+                        "-b",
+                        lower.toString(),
+                        base.toString()));
+        return base;
+    }
+
+    private static void assertHasLastBytes(RestoredGuest restored) throws Exception {
+        byte[] last = new byte[LAST_BYTES];
+        Arrays.fill(last, LAST);
+        for (RestoredDisk disk : restored.report().disks()) {
+            if (disk.argumentPath().startsWith("nbd")) {
+                byte[] content = Files.readAllBytes(disk.base());
+                assertThat(Arrays.copyOfRange(content, SIZE - LAST_BYTES, SIZE)).isEqualTo(last);
+                return;
+            }
+        }
+        throw new AssertionError("no volume among " + restored.report().disks());
+    }
+
     @Test
     void theVolumeIsForkedAndARestoredGuestNeedsNoServer() throws Exception {
         Path volume = folder.resolve("v");
         Path socket = folder.resolve("s");
-        VolumeProcess.run("create", volume.toString(), "--size", "16M");
-        VolumeProcess server = VolumeProcess.start(volume, socket);
+        VolumeProcess.run(
+                "create",
+                volume.toString(),
+                "--base",
+                makeBase().toString(),
+                "--base-format",
+                "qcow2");
+        Path control = Files.createDirectory(folder.resolve("elsewhere")).resolve("c");
+        VolumeProcess server = VolumeProcess.start(volume, socket, "--control", control.toString());
         try (Store store = Store.openOrCreate(folder.resolve("store"))) {
             Manifest last;
             Path original;
@@ -57,9 +115,9 @@ final class VolumeCheckpointIT {
                 checkpoint(guest, store);
                 awaitMoreWrites(guest);
                 last = checkpoint(guest, store).manifest();
-                try (ControlClient control = server.control()) {
-                    var status = control.status().path("volumes").path(0);
-                    assertThat(status.path("layers")).as("one more a checkpoint").hasSize(3);
+                try (ControlClient client = ControlClient.connect(control)) {
+                    var status = client.status().path("volumes").path(0);
+                    assertThat(status.path("layers")).as("one more a checkpoint").hasSize(4);
                     assertThat(status.path("holds")).as("holds that are left").isEmpty();
                 }
                 awaitMoreWrites(guest);
@@ -67,6 +125,7 @@ final class VolumeCheckpointIT {
                 assertThat(guest.console().faults()).isEmpty();
             }
             server.end();
+            assertThat(folder.resolve("s.control")).doesNotExist();
             assertThat(last.disks())
                     .anySatisfy(disk ->
                             assertThat(disk.argumentPath())
@@ -74,6 +133,7 @@ final class VolumeCheckpointIT {
             try (RestoredGuest restored =
                     RestoredGuest.restore(store, last, original, folder.resolve("restored"))) {
                 restored.requireGoesOn(nonce);
+                assertHasLastBytes(restored);
                 restored.quit();
             }
         } finally {

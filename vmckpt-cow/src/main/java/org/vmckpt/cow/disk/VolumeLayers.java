@@ -6,8 +6,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.ProtocolException;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.qcow2.ImageChain;
+import org.vmckpt.cow.qcow2.ImageChain.ChainFile;
 import org.vmckpt.cow.serving.ControlClient;
 
 /** The files of a volume, which its server knows and QEMU does not. */
@@ -65,14 +66,14 @@ public final class VolumeLayers {
     private static List<DiskLayer> layers(JsonNode volume, String node) throws VmckptException {
         long sizeBytes = volume.path("sizeBytes").asLong();
         List<DiskLayer> layers = new ArrayList<>();
+        List<ChainFile> files = new ArrayList<>();
         for (JsonNode file : volume.path("layers")) {
-            Path path = Path.of(file.asText());
-            String format = volume.path("formats").path(layers.size()).asText("qcow2");
-            boolean first = layers.isEmpty();
-            if (first) {
-                requireNothingBelow(path, format);
-            }
-            layers.add(new DiskLayer(node, node, format, path, path, sizeBytes));
+            String format = volume.path("formats").path(files.size()).asText("qcow2");
+            files.add(new ChainFile(Path.of(file.asText()), format));
+        }
+        for (ChainFile file : withBase(files)) {
+            layers.add(
+                    new DiskLayer(node, node, file.format(), file.path(), file.path(), sizeBytes));
         }
         if (layers.isEmpty()) {
             throw new ProtocolException("volume " + volume.path("name") + " has no files");
@@ -81,17 +82,14 @@ public final class VolumeLayers {
     }
 
     /** The first file may be somebody else's base, with a chain that the volume does not list. */
-    private static void requireNothingBelow(Path base, String format) throws VmckptException {
-        try (FrozenFileReader reader = FrozenFileReader.open(base, format)) {
-            if (reader instanceof Qcow2Reader qcow2 && qcow2.header().backingName().isPresent()) {
-                throw new UnsupportedException(
-                        "checkpoint of a volume on "
-                                + base
-                                + ": that file lies on "
-                                + qcow2.header().backingName().get()
-                                + "; a volume can be checkpointed when its base stands alone:"
-                                + " convert it with qemu-img convert");
-            }
+    private static List<ChainFile> withBase(List<ChainFile> files) throws VmckptException {
+        if (files.isEmpty()) {
+            return files;
         }
+        ChainFile first = files.getFirst();
+        List<ChainFile> all =
+                new ArrayList<>(ImageChain.files(first.path(), first.format()).reversed());
+        all.addAll(files.subList(1, files.size()));
+        return all;
     }
 }

@@ -2,7 +2,9 @@ package org.vmckpt.cow.qcow2;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.vmckpt.core.StorageException;
@@ -22,6 +24,9 @@ public final class ImageChain {
         FileOpener PLAIN =
                 (path, writable) -> writable ? PlainFile.open(path) : PlainFile.openReadOnly(path);
     }
+
+    /** A file of a chain. */
+    public record ChainFile(Path path, String format) {}
 
     private static final int MOST_FILES = 256;
 
@@ -43,7 +48,42 @@ public final class ImageChain {
         return new ImageChain(opener).open(path, format, writable);
     }
 
-    private BlockDevice open(Path path, String format, boolean writable) throws VmckptException {
+    /** The files that {@link #open} would open, the one that lies on all others first. */
+    public static List<ChainFile> files(Path path, String format) throws VmckptException {
+        List<ChainFile> files = new ArrayList<>();
+        ImageChain chain = new ImageChain(FileOpener.PLAIN);
+        Optional<ChainFile> next = Optional.of(new ChainFile(path, format));
+        while (next.isPresent()) {
+            files.add(next.get());
+            chain.requireNew(next.get().path());
+            next = chain.below(next.get());
+        }
+        return files;
+    }
+
+    private Optional<ChainFile> below(ChainFile image) throws VmckptException {
+        if (!image.format().equals("qcow2")) {
+            return Optional.empty();
+        }
+        try (StorageFile file = opener.open(image.path(), false)) {
+            Qcow2Header header = Qcow2Header.read(file, image.path().toString());
+            return below(image.path(), header);
+        } catch (IOException e) {
+            throw new StorageException("reading " + image.path() + ": " + e, e);
+        }
+    }
+
+    private static Optional<ChainFile> below(Path path, Qcow2Header header)
+            throws UnsupportedException {
+        return header.backingName().isEmpty()
+                ? Optional.empty()
+                : Optional.of(
+                        new ChainFile(
+                                backingPath(path, header.backingName().get()),
+                                backingFormat(path, header)));
+    }
+
+    private void requireNew(Path path) throws UnsupportedException {
         Path real = realPath(path);
         if (!seen.add(real) || seen.size() > MOST_FILES) {
             throw new UnsupportedException(
@@ -55,6 +95,10 @@ public final class ImageChain {
                             + " files, at "
                             + real);
         }
+    }
+
+    private BlockDevice open(Path path, String format, boolean writable) throws VmckptException {
+        requireNew(path);
         StorageFile file = opener.open(path, writable);
         try {
             return switch (format) {
@@ -80,10 +124,9 @@ public final class ImageChain {
             throws VmckptException {
         Qcow2Header header = Qcow2Header.read(file, path.toString());
         Optional<BlockDevice> backing = Optional.empty();
-        if (header.backingName().isPresent()) {
-            String format = backingFormat(path, header);
-            Path below = backingPath(path, header.backingName().get());
-            backing = Optional.of(open(below, format, false));
+        Optional<ChainFile> below = below(path, header);
+        if (below.isPresent()) {
+            backing = Optional.of(open(below.get().path(), below.get().format(), false));
         }
         try {
             return writable

@@ -25,11 +25,14 @@ public final class VolumeServer implements AutoCloseable {
     private final List<Served> volumes;
     private final NbdServer nbd;
     private final ControlServer control;
+    private final ControlLink link;
 
-    private VolumeServer(List<Served> volumes, NbdServer nbd, ControlServer control) {
+    private VolumeServer(
+            List<Served> volumes, NbdServer nbd, ControlServer control, ControlLink link) {
         this.volumes = volumes;
         this.nbd = nbd;
         this.control = control;
+        this.link = link;
     }
 
     /** Where a server listens for control commands unless told otherwise. */
@@ -69,9 +72,10 @@ public final class VolumeServer implements AutoCloseable {
             }
             requireDifferentNames(volumes);
             nbd = NbdServer.start(socket, volumes.stream().map(Served::export).toList());
+            ControlLink link = ControlLink.make(socket, controlSocket);
             ControlServer control = ControlServer.start(controlSocket, new Commands(volumes, nbd));
             started = true;
-            return new VolumeServer(volumes, nbd, control);
+            return new VolumeServer(volumes, nbd, control, link);
         } finally {
             if (!started) {
                 if (nbd != null) {
@@ -102,6 +106,7 @@ public final class VolumeServer implements AutoCloseable {
     /** Ends all connections, and closes the volumes once their requests are done. */
     @Override
     public void close() throws VmckptException {
+        link.close();
         control.close();
         nbd.close();
         VmckptException failure = closeAll(volumes).orElse(null);
