@@ -38,7 +38,7 @@ final class EndToEndIT {
 
     private static TestGuestBuilder twoDisks() {
         return TestGuest.builder()
-                .memory(256 * MIB)
+                .memory(128 * MIB)
                 .vcpus(2)
                 .disk(TestDisk.qcow2(24 * MIB))
                 .disk(TestDisk.raw(16 * MIB).asBlockdev());

@@ -54,7 +54,7 @@ final class GuestIT {
             names = {"ANONYMOUS", "PRIVATE_FILE"})
     void guestOnPrivateMemoryBoots(GuestMemoryKind memory) {
         try (TestGuest guest =
-                TestGuest.builder().vcpus(1).memory(256 * MIB).memoryKind(memory).start()) {
+                TestGuest.builder().vcpus(1).memory(128 * MIB).memoryKind(memory).start()) {
             assertThat(guest.awaitBoot().vcpus()).isEqualTo(1);
         }
     }
@@ -201,7 +201,7 @@ final class GuestIT {
 
     private static TestGuestBuilder smallGuest() {
         return TestGuest.builder()
-                .memory(256 * MIB)
+                .memory(128 * MIB)
                 .vcpus(2)
                 .disk(TestDisk.qcow2(16 * MIB))
                 .disk(TestDisk.raw(16 * MIB).asBlockdev());

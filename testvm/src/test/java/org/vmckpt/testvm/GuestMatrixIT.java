@@ -39,7 +39,7 @@ final class GuestMatrixIT {
         TestGuestBuilder builder() {
             TestDisk disk = new TestDisk(8 * MIB, Format.QCOW2, attachment, bus);
             return TestGuest.builder()
-                    .memory(192 * MIB)
+                    .memory(128 * MIB)
                     .machine(machine)
                     .extraArguments(List.of("-vga", vga ? "std" : "none"))
                     .vcpus(vcpus)

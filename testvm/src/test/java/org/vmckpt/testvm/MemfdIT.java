@@ -60,7 +60,7 @@ final class MemfdIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"none", "std", "virtio"})
+    @ValueSource(strings = {"std", "virtio"})
     void loadedGuestIsCapturedByUffdAndComesBack(String vga) throws Exception {
         try (TestGuest guest = onMemfd().extraArguments(List.of("-vga", vga)).start();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {

@@ -25,14 +25,14 @@ import org.vmckpt.cow.memory.RamRegion;
 final class SeriesIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
-    private static final long PAGES = 192 * MIB / 4096;
+    private static final long PAGES = 128 * MIB / 4096;
 
     @TempDir Path folder;
 
     private TestGuest start(Workload workload) throws Exception {
         TestGuest guest =
                 TestGuest.builder()
-                        .memory(192 * MIB)
+                        .memory(128 * MIB)
                         .vcpus(2)
                         .disk(TestDisk.qcow2(24 * MIB))
                         .disk(TestDisk.raw(16 * MIB).asBlockdev())

@@ -34,7 +34,7 @@ final class WatchProcess implements AutoCloseable {
     static TestGuest startGuest() {
         TestGuest guest =
                 TestGuest.builder()
-                        .memory(192 * MIB)
+                        .memory(128 * MIB)
                         .vcpus(2)
                         .disk(TestDisk.qcow2(24 * MIB))
                         .workload(Workload.flatOut(24 * MIB).stall(4 * MIB, Rate.perSecond(500)))

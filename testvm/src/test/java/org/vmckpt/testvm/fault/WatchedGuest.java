@@ -66,7 +66,7 @@ final class WatchedGuest implements AutoCloseable {
         TestGuestBuilder builder =
                 TestGuest.builder()
                         .directory(folder)
-                        .memory(256 * MIB)
+                        .memory(128 * MIB)
                         .vcpus(1)
                         .disk(TestDisk.qcow2(16 * MIB))
                         .disk(TestDisk.raw(16 * MIB).asBlockdev())

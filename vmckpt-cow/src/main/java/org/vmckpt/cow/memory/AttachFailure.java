@@ -33,6 +33,10 @@ final class AttachFailure {
 
     private static VmckptException of(String operation, long pid, ErrnoException failure) {
         String what = operation + ": " + failure.getMessage() + ". ";
+        if (ProcessStatus.hasEnded(pid)) {
+            // Until its parent asks for its end the kernel says EPERM.
+            return new TransportException(what + "The process has ended", failure);
+        }
         return switch (failure.errno()) {
             case Errno.ESRCH -> new TransportException(what + "The process has ended", failure);
             case Errno.EPERM, Errno.EACCES ->

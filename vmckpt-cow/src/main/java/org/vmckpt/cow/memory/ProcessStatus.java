@@ -21,6 +21,11 @@ public final class ProcessStatus {
         }
     }
 
+    /** Whether a process is gone, or only its parent's question for its end is left of it. */
+    static boolean hasEnded(long pid) {
+        return field(pid, "State").filter(state -> !state.startsWith("Z")).isEmpty();
+    }
+
     /** The process that traces this one, if any. */
     static Optional<Long> tracerPid(long pid) {
         return field(pid, "TracerPid").map(Long::valueOf).filter(tracer -> tracer != 0);

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
@@ -18,6 +19,8 @@ public final class TinyQemu implements AutoCloseable {
         "-object", "memory-backend-memfd,id=mem0,size=64M,share=on",
         "-machine", "memory-backend=mem0"
     };
+
+    private static final long LOOK_NANOS = 2_000_000;
 
     public final Path socket;
     final ProcessHandle process;
@@ -98,9 +101,15 @@ public final class TinyQemu implements AutoCloseable {
         }
     }
 
+    /**
+     * Returns when it has ended. It may be nobody's child: Java would look for its end three times
+     * a second, and only once it was reaped, which some hosts take seconds for.
+     */
     void kill() {
         process.destroyForcibly();
-        process.onExit().join();
+        while (!ProcessStatus.hasEnded(pid())) {
+            LockSupport.parkNanos(LOOK_NANOS);
+        }
     }
 
     @Override
