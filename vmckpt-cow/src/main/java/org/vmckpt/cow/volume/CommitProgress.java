@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.zip.CRC32C;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.store.DurableFiles;
 import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
@@ -18,8 +19,9 @@ import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
  * @param layer identity of the layer's file, see {@link #identityOf}
  * @param parent identity of its parent's
  * @param bytes all that the layer says below this offset of the disk, its parent says too
+ * @param check CRC-32C of the others: to believe a damaged record would lose data
  */
-record CommitProgress(String layer, String parent, long bytes) {
+record CommitProgress(String layer, String parent, long bytes, long check) {
     private static final String FILE = "commit.json";
     private static final int MAX_BYTES = 64 << 10;
 
@@ -27,16 +29,11 @@ record CommitProgress(String layer, String parent, long bytes) {
     static CommitProgress read(VolumeFolder folder, LayerFile layer, LayerFile parent)
             throws IOException {
         CommitProgress none =
-                new CommitProgress(
-                        identityOf(folder.file(layer)), identityOf(folder.file(parent)), 0);
-        return find(folder)
-                .filter(it -> none.layer.equals(it.layer) && none.parent.equals(it.parent))
-                .filter(it -> it.bytes > 0)
-                .orElse(none);
+                of(identityOf(folder.file(layer)), identityOf(folder.file(parent)), 0);
+        return find(folder).filter(it -> it.bytes > 0 && it.equals(none.at(it.bytes))).orElse(none);
     }
 
-    /** What is recorded, of whichever files. */
-    static Optional<CommitProgress> find(VolumeFolder folder) throws IOException {
+    private static Optional<CommitProgress> find(VolumeFolder folder) throws IOException {
         Path file = folder.path().resolve(FILE);
         if (!Files.exists(file)) {
             return Optional.empty();
@@ -60,7 +57,13 @@ record CommitProgress(String layer, String parent, long bytes) {
     }
 
     CommitProgress at(long reached) {
-        return new CommitProgress(layer, parent, reached);
+        return of(layer, parent, reached);
+    }
+
+    private static CommitProgress of(String layer, String parent, long bytes) {
+        CRC32C check = new CRC32C();
+        check.update((layer + '\n' + parent + '\n' + bytes).getBytes(StandardCharsets.UTF_8));
+        return new CommitProgress(layer, parent, bytes, check.getValue());
     }
 
     /** Durable on return. */

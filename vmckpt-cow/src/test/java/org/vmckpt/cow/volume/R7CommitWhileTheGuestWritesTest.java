@@ -186,7 +186,7 @@ final class R7CommitWhileTheGuestWritesTest {
                         throw new AssertionError(e);
                     }
                 });
-        while (slow.passedBytes() == 0) {
+        while (slow.passedBytes() == 0 && !commit.isDone()) {
             Thread.sleep(1);
         }
         slow.end();
@@ -239,11 +239,15 @@ final class R7CommitWhileTheGuestWritesTest {
             model = freezeTwice(open);
             commitSome(open);
         }
-        for (String damage : List.of("", "{", "[]", "{\"bytes\":7}", "{\"bytes\":-1}")) {
-            Files.writeString(made.path().resolve("commit.json"), damage);
+        Path record = made.path().resolve("commit.json");
+        String sound = Files.readString(record);
+        String farther = sound.replaceFirst("\"bytes\":[0-9]+", "\"bytes\":" + SIZE);
+        assertThat(farther).isNotEqualTo(sound);
+        for (String damage : List.of("", "{", "[]", "{\"bytes\":7}", farther)) {
+            Files.writeString(record, damage);
             try (OpenVolume open = open()) {
+                assertThat(commitSome(open)).isPositive();
                 assertThat(new VolumeClient(open.volume()).content()).isEqualTo(model);
-                commitSome(open);
             }
         }
     }
