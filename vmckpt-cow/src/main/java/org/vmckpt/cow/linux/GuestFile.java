@@ -9,15 +9,9 @@ import java.nio.file.Path;
  *
  * <p>All methods may be called from several threads; offsets are in bytes from the file's start.
  */
-public final class GuestFile implements AutoCloseable {
-    private final Syscalls syscalls;
-    private final Fd fd;
-    private final String name;
-
+public final class GuestFile extends OpenFile {
     GuestFile(Syscalls syscalls, Fd fd, String name) {
-        this.syscalls = syscalls;
-        this.fd = fd;
-        this.name = name;
+        super(syscalls, fd, name);
     }
 
     /**
@@ -27,19 +21,12 @@ public final class GuestFile implements AutoCloseable {
      *     ENOENT when the mapping or the process is gone
      */
     public static GuestFile openForReading(Path path) throws ErrnoException {
-        return open(path, Abi.O_RDONLY);
+        return new GuestFile(FfmSyscalls.INSTANCE, open(path, Abi.O_RDONLY), path.toString());
     }
 
     /** As {@link #openForReading}, for filling a guest's memory too. */
     public static GuestFile openForWriting(Path path) throws ErrnoException {
-        return open(path, Abi.O_RDWR);
-    }
-
-    private static GuestFile open(Path path, int flags) throws ErrnoException {
-        Syscalls syscalls = FfmSyscalls.INSTANCE;
-        long fd = syscalls.open(path.toString(), flags | Abi.O_CLOEXEC);
-        ErrnoException.check(fd, "open", path.toString());
-        return new GuestFile(syscalls, new Fd(syscalls, (int) fd), path.toString());
+        return new GuestFile(FfmSyscalls.INSTANCE, open(path, Abi.O_RDWR), path.toString());
     }
 
     /** Creates an unnamed file in memory that only we know, of {@code sizeBytes} of holes. */
@@ -82,43 +69,11 @@ public final class GuestFile implements AutoCloseable {
     /** Reads into a buffer from its position on; stops at its limit or at the end of the file. */
     public int pread(ByteBuffer target, long offset) throws ErrnoException {
         return DirectAccess.transfer(
-                target, true, (address, count) -> checkRead(address, count, offset));
+                target, true, (address, count) -> readAt(address, count, offset));
     }
 
     /** Writes all of a buffer's remaining bytes. */
     public void pwrite(ByteBuffer source, long offset) throws ErrnoException {
-        DirectAccess.transfer(
-                source, false, (address, count) -> checkWrite(address, count, offset));
-    }
-
-    private long checkRead(long address, long count, long offset) throws ErrnoException {
-        return ErrnoException.check(pread(address, count, offset), "pread", name);
-    }
-
-    private long checkWrite(long address, long count, long offset) throws ErrnoException {
-        long result = FullIo.pwrite(syscalls, fd.number(), address, count, offset);
-        return ErrnoException.check(result, "pwrite", name);
-    }
-
-    /**
-     * The first byte at or after {@code offset} that is not in a hole; -1 when only holes follow.
-     */
-    public long nextData(long offset) throws ErrnoException {
-        return seek(offset, Abi.SEEK_DATA);
-    }
-
-    /** The first byte at or after {@code offset} in a hole; the file's end counts as one. */
-    public long nextHole(long offset) throws ErrnoException {
-        return seek(offset, Abi.SEEK_HOLE);
-    }
-
-    private long seek(long offset, int whence) throws ErrnoException {
-        long result = syscalls.lseek(fd.number(), offset, whence);
-        return result == -Errno.ENXIO ? -1 : ErrnoException.check(result, "lseek", name);
-    }
-
-    @Override
-    public void close() {
-        fd.close();
+        DirectAccess.transfer(source, false, (address, count) -> writeAt(address, count, offset));
     }
 }

@@ -12,29 +12,17 @@ import java.nio.file.Path;
  * <p>All methods may be called from several threads; offsets are in bytes from the file's start.
  * Reads and writes block in the kernel: call them on platform threads.
  */
-public final class HostFile implements AutoCloseable {
-    private final Syscalls syscalls = FfmSyscalls.INSTANCE;
-    private final Fd fd;
-    private final String name;
-
-    private HostFile(Fd fd, String name) {
-        this.fd = fd;
-        this.name = name;
+public final class HostFile extends OpenFile {
+    private HostFile(Path path, int flags) throws ErrnoException {
+        super(FfmSyscalls.INSTANCE, open(path, flags), path.toString());
     }
 
     public static HostFile openForReading(Path path) throws ErrnoException {
-        return open(path, Abi.O_RDONLY);
+        return new HostFile(path, Abi.O_RDONLY);
     }
 
     public static HostFile openForWriting(Path path) throws ErrnoException {
-        return open(path, Abi.O_RDWR);
-    }
-
-    private static HostFile open(Path path, int flags) throws ErrnoException {
-        Syscalls syscalls = FfmSyscalls.INSTANCE;
-        long number = syscalls.open(path.toString(), flags | Abi.O_CLOEXEC);
-        ErrnoException.check(number, "open", path.toString());
-        return new HostFile(new Fd(syscalls, (int) number), path.toString());
+        return new HostFile(path, Abi.O_RDWR);
     }
 
     /** Reads from the buffer's position on; stops at its limit or at the end of the file. */
@@ -57,11 +45,6 @@ public final class HostFile implements AutoCloseable {
         }
     }
 
-    private long readAt(long address, long count, long offset) throws ErrnoException {
-        long result = FullIo.pread(syscalls, fd.number(), address, count, offset);
-        return ErrnoException.check(result, "pread", name);
-    }
-
     /** Writes all of a buffer's remaining bytes; the file grows where needed. */
     public void write(ByteBuffer from, long offset) throws ErrnoException {
         if (from.isDirect()) {
@@ -79,11 +62,6 @@ public final class HostFile implements AutoCloseable {
         } finally {
             Reference.reachabilityFence(from);
         }
-    }
-
-    private long writeAt(long address, long count, long offset) throws ErrnoException {
-        long result = FullIo.pwrite(syscalls, fd.number(), address, count, offset);
-        return ErrnoException.check(result, "pwrite", name);
     }
 
     /**
@@ -120,28 +98,5 @@ public final class HostFile implements AutoCloseable {
     /** Cuts the file, or lets it end in a hole. */
     public void resize(long bytes) throws ErrnoException {
         ErrnoException.check(syscalls.ftruncate(fd.number(), bytes), "ftruncate", name);
-    }
-
-    /** The first byte at or after {@code offset} not in a hole; -1 when only holes follow. */
-    public long nextData(long offset) throws ErrnoException {
-        return seek(offset, Abi.SEEK_DATA);
-    }
-
-    /**
-     * The first byte at or after {@code offset} in a hole; the file's end counts as one; -1 past
-     * it.
-     */
-    public long nextHole(long offset) throws ErrnoException {
-        return seek(offset, Abi.SEEK_HOLE);
-    }
-
-    private long seek(long offset, int whence) throws ErrnoException {
-        long result = syscalls.lseek(fd.number(), offset, whence);
-        return result == -Errno.ENXIO ? -1 : ErrnoException.check(result, "lseek", name);
-    }
-
-    @Override
-    public void close() {
-        fd.close();
     }
 }
