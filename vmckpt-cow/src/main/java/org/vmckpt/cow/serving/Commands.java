@@ -12,6 +12,7 @@ import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.nbd.NbdServer;
 import org.vmckpt.cow.serving.VolumeServer.Served;
 import org.vmckpt.cow.volume.OpenVolume;
@@ -21,6 +22,7 @@ import org.vmckpt.cow.volume.Volume;
 /** What the control socket's commands do. */
 final class Commands {
     private static final long SETTLE_MILLIS = 60_000;
+    private static final int URGENT_NICENESS = -15;
 
     private final List<Served> volumes;
     private final NbdServer nbd;
@@ -106,7 +108,7 @@ final class Commands {
             throws VmckptException {
         ArrayNode list = answer.putArray("forks");
         for (Served served : chosen) {
-            OpenVolume.ForkResult result = served.open().fork(owner);
+            OpenVolume.ForkResult result = urgently(served.open(), owner);
             list.addObject()
                     .put("volume", served.name())
                     .put("frozen", result.frozen().toString())
@@ -115,6 +117,19 @@ final class Commands {
         }
         for (Served served : chosen) {
             Background.prepare(served.open());
+        }
+    }
+
+    /** A guest may stand still meanwhile, and the threads that serve it are busy. */
+    private static OpenVolume.ForkResult urgently(OpenVolume volume, Optional<String> owner)
+            throws VmckptException {
+        boolean raised = ThreadPriority.trySetNicenessOfThisThread(URGENT_NICENESS);
+        try {
+            return volume.fork(owner);
+        } finally {
+            if (raised) {
+                ThreadPriority.trySetNicenessOfThisThread(0);
+            }
         }
     }
 
