@@ -1,5 +1,6 @@
 package org.vmckpt.cow.nbd;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
@@ -11,9 +12,42 @@ final class DetachedRequest extends NbdRequest implements Runnable {
     private final Slots.Slot slot;
     private NbdError result = NbdError.NONE;
 
-    DetachedRequest(Connection connection, Slots.Slot slot) {
+    private DetachedRequest(Connection connection, Slots.Slot slot) {
         this.connection = connection;
         this.slot = slot;
+    }
+
+    /**
+     * Gives a request away; waits while too many others are under way.
+     *
+     * @param payload of a write: its data
+     * @param out sent before a wait
+     */
+    static void detach(
+            InlineRequest request, ByteBuffer payload, Connection connection, ReplyBatch out)
+            throws IOException, InterruptedException {
+        long bytes = request.isRead() || request.isWrite() ? request.length() : 0;
+        Slots.Slot slot = connection.slots().poll(bytes);
+        if (slot == null) {
+            out.send();
+            slot = connection.slots().take(bytes);
+        }
+        connection.writer().ensureStarted();
+        DetachedRequest detached = new DetachedRequest(connection, slot);
+        detached.copyOf(request);
+        if (request.isWrite()) {
+            slot.memory().clear().put(payload);
+        }
+        switch (connection.volume().ledger().begin(detached)) {
+            case RUN -> connection.export().threads().execute(detached);
+            case WAIT -> {
+                // The ledger resumes it.
+            }
+            case REFUSED -> {
+                detached.refuse(NbdError.EIO);
+                connection.writer().answer(detached);
+            }
+        }
     }
 
     /** Where a write's data is put before it is entered, and from where a read's is sent. */
@@ -29,7 +63,7 @@ final class DetachedRequest extends NbdRequest implements Runnable {
         return result;
     }
 
-    void refuse(NbdError error) {
+    private void refuse(NbdError error) {
         result = error;
     }
 

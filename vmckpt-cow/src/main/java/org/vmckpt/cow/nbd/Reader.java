@@ -148,7 +148,7 @@ final class Reader implements Runnable {
         if (request.mayRunInline() && isFast() && ledger.tryBegin(request)) {
             return executeInline(ledger);
         }
-        detach(ledger);
+        DetachedRequest.detach(request, payload, connection, out);
         return true;
     }
 
@@ -195,31 +195,6 @@ final class Reader implements Runnable {
             answer(result);
         }
         return true;
-    }
-
-    private void detach(Ledger ledger) throws IOException, InterruptedException {
-        long bytes = request.isRead() || request.isWrite() ? request.length() : 0;
-        Slots.Slot slot = connection.slots().poll(bytes);
-        if (slot == null) {
-            out.send();
-            slot = connection.slots().take(bytes);
-        }
-        connection.writer().ensureStarted();
-        DetachedRequest detached = new DetachedRequest(connection, slot);
-        detached.copyOf(request);
-        if (request.isWrite()) {
-            slot.memory().clear().put(payload);
-        }
-        switch (ledger.begin(detached)) {
-            case RUN -> connection.export().threads().execute(detached);
-            case WAIT -> {
-                // The ledger resumes it.
-            }
-            case REFUSED -> {
-                detached.refuse(NbdError.EIO);
-                connection.writer().answer(detached);
-            }
-        }
     }
 
     private void answerPieces() throws IOException, InterruptedException {

@@ -5,27 +5,19 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The requests that are under way in a volume, and which of them may go on. The package's
  * documentation has the states and the rules.
  *
- * <p>Its lock is held for some instructions only, never across I/O or a call of a request. The
- * requests that run are a list of their own links: beginning and ending allocate nothing.
+ * <p>Its lock is held for some instructions only, never across I/O or a call of a request.
  */
 public final class Ledger {
     // All guarded by this.
     private Layer active;
-    private @Nullable PendingRequest newest;
+    private final RunningRequests running = new RunningRequests();
     private final Deque<PendingRequest> waiting = new ArrayDeque<>();
     private boolean held;
-
-    /** Changes under way that a new write may have to wait for. */
-    private int obstacles;
-
-    /** How many requests have run so far; each has its number. */
-    private long begun;
 
     /** Threads that wait for requests to end. */
     private int watchers;
@@ -40,21 +32,21 @@ public final class Ledger {
             request.state = PendingRequest.State.REFUSED;
             return Admission.REFUSED;
         }
-        if (mustWait(request)) {
+        if (running.block(request, active)) {
             request.state = PendingRequest.State.WAITING;
             waiting.add(request);
             return Admission.WAIT;
         }
-        run(request);
+        running.add(request, active);
         return Admission.RUN;
     }
 
     /** Enters a request unless it would be refused or have to wait; then nothing has happened. */
     public synchronized boolean tryBegin(PendingRequest request) {
-        if (held || mustWait(request)) {
+        if (held || running.block(request, active)) {
             return false;
         }
-        run(request);
+        running.add(request, active);
         return true;
     }
 
@@ -68,12 +60,8 @@ public final class Ledger {
         List<PendingRequest> resumed;
         synchronized (this) {
             unanswered = request.state == PendingRequest.State.RUNNING;
-            boolean obstacle = isObstacle(request);
-            unlink(request);
+            boolean obstacle = running.remove(request, active);
             request.state = PendingRequest.State.ENDED;
-            if (obstacle) {
-                obstacles--;
-            }
             resumed = obstacle && !waiting.isEmpty() ? resumeUnblocked() : List.of();
             if (watchers > 0) {
                 notifyAll();
@@ -86,7 +74,7 @@ public final class Ledger {
     /** From now on new requests work on another layer; those that run finish on theirs. */
     synchronized void fork(Layer layer) {
         active = layer;
-        countObstacles();
+        running.countObstacles(active);
     }
 
     /**
@@ -99,18 +87,13 @@ public final class Ledger {
         List<PendingRequest> bounced = new ArrayList<>();
         synchronized (this) {
             held = true;
-            for (PendingRequest at = newest; at != null; at = at.previous) {
-                if (at.state == PendingRequest.State.RUNNING) {
-                    at.state = PendingRequest.State.ABANDONED;
-                    bounced.add(at);
-                }
-            }
+            running.abandonAll(bounced);
             for (PendingRequest request : waiting) {
                 request.state = PendingRequest.State.REFUSED;
                 bounced.add(request);
             }
             waiting.clear();
-            countObstacles();
+            running.countObstacles(active);
         }
         bounced.forEach(PendingRequest::bounce);
         return bounced.size();
@@ -131,11 +114,7 @@ public final class Ledger {
 
     /** How many requests are under way, the waiting ones included. */
     public synchronized int pending() {
-        int count = waiting.size();
-        for (PendingRequest at = newest; at != null; at = at.previous) {
-            count++;
-        }
-        return count;
+        return waiting.size() + running.count();
     }
 
     /** How many requests wait for others by rule R5. */
@@ -170,7 +149,7 @@ public final class Ledger {
 
     /** Waits until no request is under way at all. */
     synchronized void awaitIdle() throws InterruptedException {
-        while (newest != null) {
+        while (!running.isEmpty()) {
             watchers++;
             try {
                 wait();
@@ -182,8 +161,8 @@ public final class Ledger {
 
     /** Waits until all requests have ended that are under way now: they may know old layers. */
     synchronized void awaitThoseOfNow() throws InterruptedException {
-        long last = begun;
-        while (hasOneUpTo(last)) {
+        long last = running.lastNumber();
+        while (running.hasOneUpTo(last)) {
             watchers++;
             try {
                 wait();
@@ -193,84 +172,13 @@ public final class Ledger {
         }
     }
 
-    private boolean hasOneUpTo(long number) {
-        for (PendingRequest at = newest; at != null; at = at.previous) {
-            if (at.number <= number) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private void run(PendingRequest request) {
-        request.state = PendingRequest.State.RUNNING;
-        request.number = ++begun;
-        request.layer = active;
-        active.running++;
-        if (request.changes) {
-            active.changing++;
-        }
-        request.next = null;
-        request.previous = newest;
-        if (newest != null) {
-            newest.next = request;
-        }
-        newest = request;
-    }
-
-    private void unlink(PendingRequest request) {
-        Layer layer = request.layer();
-        layer.running--;
-        if (request.changes) {
-            layer.changing--;
-            layer.changesEnded++;
-        }
-        if (request.previous != null) {
-            request.previous.next = request.next;
-        }
-        if (request.next != null) {
-            request.next.previous = request.previous;
-        } else {
-            newest = request.previous;
-        }
-        request.previous = null;
-        request.next = null;
-    }
-
-    private boolean isObstacle(PendingRequest request) {
-        return request.changes
-                && (request.layer != active || request.state == PendingRequest.State.ABANDONED);
-    }
-
-    private void countObstacles() {
-        obstacles = 0;
-        for (PendingRequest at = newest; at != null; at = at.previous) {
-            if (isObstacle(at)) {
-                obstacles++;
-            }
-        }
-    }
-
-    private boolean mustWait(PendingRequest request) {
-        if (obstacles == 0 || !request.changes) {
-            return false;
-        }
-        long groupBytes = active.groupBytes();
-        for (PendingRequest at = newest; at != null; at = at.previous) {
-            if (isObstacle(at) && at.touchesGroupsOf(request, groupBytes)) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private List<PendingRequest> resumeUnblocked() {
         List<PendingRequest> resumed = new ArrayList<>();
         for (Iterator<PendingRequest> each = waiting.iterator(); each.hasNext(); ) {
             PendingRequest request = each.next();
-            if (!mustWait(request)) {
+            if (!running.block(request, active)) {
                 each.remove();
-                run(request);
+                running.add(request, active);
                 resumed.add(request);
             }
         }

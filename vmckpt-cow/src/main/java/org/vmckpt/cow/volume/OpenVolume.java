@@ -6,10 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.qcow2.ImageChain.FileOpener;
@@ -26,18 +24,13 @@ public final class OpenVolume implements AutoCloseable {
     private final VolumeLock lock;
     private final LayerFiles files;
     private final Volume volume;
+    private final LayerList layers;
 
-    /** Held by whatever changes which layers there are; guards all below. */
-    private final Object changing = new Object();
-
-    /** Held by the one commit there may be; taken before {@link #changing}. */
+    /** Held by the one commit there may be; taken before the list's lock. */
     private final Object committing = new Object();
 
     /** The last commit, which may be under way. */
     private volatile Throttle running = Throttle.unlimited();
-
-    private VolumeDescription description;
-    private @Nullable NextLayer prepared;
 
     /**
      * What a fork did.
@@ -57,8 +50,8 @@ public final class OpenVolume implements AutoCloseable {
         this.folder = folder;
         this.lock = lock;
         this.files = files;
-        this.description = description;
         this.volume = volume;
+        this.layers = new LayerList(folder, files, volume, description);
     }
 
     /**
@@ -117,29 +110,17 @@ public final class OpenVolume implements AutoCloseable {
 
     /** Files of the layers, oldest first. */
     public List<Path> files() {
-        synchronized (changing) {
-            return description.layers().stream().map(folder::file).toList();
-        }
+        return layers.all().stream().map(folder::file).toList();
     }
 
     /** Formats of the layers' files, oldest first. */
     public List<String> formats() {
-        synchronized (changing) {
-            return description.layers().stream().map(LayerFile::format).toList();
-        }
+        return layers.all().stream().map(LayerFile::format).toList();
     }
 
     /** Makes the layer for the next fork, unless there is one. */
     public void prepare() throws VmckptException {
-        synchronized (changing) {
-            if (prepared == null) {
-                prepared = makeNext();
-            }
-        }
-    }
-
-    private NextLayer makeNext() throws VmckptException {
-        return NextLayer.make(folder, files, volume, description);
+        layers.prepare();
     }
 
     /**
@@ -150,36 +131,7 @@ public final class OpenVolume implements AutoCloseable {
      *     VolumeFolder#removeHolds}
      */
     public ForkResult fork(Optional<String> owner) throws VmckptException {
-        synchronized (changing) {
-            if (owner.isPresent() && !VolumeFolder.isName(owner.get())) {
-                throw new RefusedException(
-                        "forking volume "
-                                + folder.path()
-                                + ": no hold may be called '"
-                                + owner.get()
-                                + "'");
-            }
-            NextLayer next = prepared == null ? makeNext() : prepared;
-            prepared = next;
-            long start = System.nanoTime();
-            LayerFile frozen = description.active();
-            try {
-                // In this order: the hold before anything could fold the layer, and the list of
-                // layers before anything is written to the new one.
-                if (owner.isPresent()) {
-                    running.end();
-                    folder.addHold(frozen, owner.get());
-                }
-                folder.adopt(next.json());
-            } catch (IOException e) {
-                throw new StorageException("forking volume " + folder.path() + ": " + e, e);
-            }
-            volume.fork(next.layer(), folder::sync);
-            long nanos = System.nanoTime() - start;
-            description = next.description();
-            prepared = null;
-            return new ForkResult(folder.file(frozen), folder.file(next.file()), nanos);
-        }
+        return layers.fork(owner, () -> running.end());
     }
 
     /**
@@ -191,15 +143,10 @@ public final class OpenVolume implements AutoCloseable {
     public boolean settle(long timeoutMillis) throws VmckptException {
         long end = System.nanoTime() + timeoutMillis * 1_000_000;
         try {
-            List<LayerFile> frozen;
-            List<Layer> layers;
-            synchronized (changing) {
-                frozen = description.layers().subList(0, description.layers().size() - 1);
-                layers = volume.layers().subList(0, frozen.size());
-            }
-            for (Layer layer : layers) {
+            List<LayerList.Frozen> frozen = layers.frozen();
+            for (LayerList.Frozen one : frozen) {
                 long left = Math.max(0, (end - System.nanoTime()) / 1_000_000);
-                if (!volume.ledger().awaitUnused(layer, left)) {
+                if (!volume.ledger().awaitUnused(one.layer(), left)) {
                     return false;
                 }
             }
@@ -207,8 +154,8 @@ public final class OpenVolume implements AutoCloseable {
                 awaitEndOfCommit();
             }
             volume.flush();
-            for (LayerFile file : frozen) {
-                files.rest(file);
+            for (LayerList.Frozen one : frozen) {
+                files.rest(one.file());
             }
             return true;
         } catch (InterruptedException e) {
@@ -244,53 +191,18 @@ public final class OpenVolume implements AutoCloseable {
     }
 
     private boolean commitOne(Throttle throttle) throws VmckptException {
-        Optional<Commit> next;
-        synchronized (changing) {
-            next =
-                    Commit.next(description, holds())
-                            .map(it -> new Commit(folder, files, volume, description, it));
-        }
-        if (next.isEmpty() || !next.get().copy(throttle)) {
+        Optional<Commit> next = layers.nextCommit();
+        if (next.isEmpty() || !next.get().copy(throttle) || !layers.takeOut(next.get(), throttle)) {
             return false;
         }
-        synchronized (changing) {
-            if (throttle.isEnded()) {
-                return false;
-            }
-            description = next.get().takeOut(description);
-            restage();
-        }
         next.get().retire();
-        synchronized (changing) {
-            description = description.withFoldedDeleted();
-            write(description);
-            restage();
-        }
+        layers.forgetFolded();
         return true;
-    }
-
-    private void write(VolumeDescription changed) throws VmckptException {
-        try {
-            folder.write(changed);
-        } catch (IOException e) {
-            throw new StorageException("changing volume " + folder.path() + ": " + e, e);
-        }
-    }
-
-    /** What was prepared lists layers that were there then. */
-    private void restage() throws VmckptException {
-        if (prepared != null) {
-            prepared = prepared.listedAfter(folder, description);
-        }
     }
 
     /** Who needs which layer. */
     public Map<String, Set<String>> holds() throws VmckptException {
-        try {
-            return folder.holds();
-        } catch (IOException e) {
-            throw new StorageException("reading volume " + folder.path() + ": " + e, e);
-        }
+        return layers.holds();
     }
 
     /** Waits until no request is under way, for as long as it takes; nobody may send new ones. */
@@ -303,20 +215,15 @@ public final class OpenVolume implements AutoCloseable {
     }
 
     private void closeAlone() throws VmckptException {
-        synchronized (changing) {
-            try (lock) {
-                if (prepared != null) {
-                    prepared.remove(folder);
-                    prepared = null;
-                }
-                volume.ledger().awaitIdle();
-                volume.flush();
-                volume.close();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            } catch (IOException e) {
-                throw new StorageException("closing volume " + folder.path() + ": " + e, e);
-            }
+        try (lock) {
+            layers.close();
+            volume.ledger().awaitIdle();
+            volume.flush();
+            volume.close();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (IOException e) {
+            throw new StorageException("closing volume " + folder.path() + ": " + e, e);
         }
     }
 }
