@@ -30,6 +30,7 @@ import org.vmckpt.cow.checkpoint.EngineName;
 final class MemfdIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
+    private static final int EPOCHS = 3;
 
     @TempDir Path folder;
 
@@ -74,7 +75,7 @@ final class MemfdIT {
     }
 
     @Test
-    void everyEpochOfASeriesComesBack() throws Exception {
+    void seriesComesBackFromItsLastEpoch() throws Exception {
         try (TestGuest guest = onMemfd().vcpus(2).start();
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 CheckpointSeries series =
@@ -82,11 +83,14 @@ final class MemfdIT {
                                 CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
             guest.awaitBoot();
             awaitWork(guest);
-            for (int epoch = 1; epoch <= 3; epoch++) {
+            // The last one has the layers of all.
+            for (int epoch = 1; epoch <= EPOCHS; epoch++) {
                 Manifest manifest =
                         series.take(ProgressListener.none(), new Cancellation()).manifest();
                 assertThat(manifest.memory().getFirst().layers()).hasSize(epoch);
-                restoreAndRun(store, manifest, guest);
+                if (epoch == EPOCHS) {
+                    restoreAndRun(store, manifest, guest);
+                }
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
