@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Scanner;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -23,6 +24,7 @@ import org.vmckpt.cow.volume.VolumeFolder;
  */
 public final class SlowVolumeServer implements AutoCloseable {
     private final AtomicLong delayMillis = new AtomicLong();
+    private final AtomicBoolean failing = new AtomicBoolean();
     private final VolumeServer server;
 
     public SlowVolumeServer(Path volume, Path socket) throws VmckptException {
@@ -32,7 +34,7 @@ public final class SlowVolumeServer implements AutoCloseable {
     public SlowVolumeServer(List<Path> volumes, Path socket) throws VmckptException {
         FileOpener opener =
                 (path, writable) ->
-                        new SlowFile(FileOpener.PLAIN.open(path, writable), this::pause);
+                        new SlowFile(FileOpener.PLAIN.open(path, writable), this::access);
         List<VolumeFolder> folders = new ArrayList<>();
         for (Path volume : volumes) {
             folders.add(VolumeFolder.of(volume));
@@ -65,7 +67,15 @@ public final class SlowVolumeServer implements AutoCloseable {
         delayMillis.set(millis);
     }
 
-    private void pause() {
+    /** Whether each read, write and sync of a file from now on is an error of the disk. */
+    public void fail(boolean wanted) {
+        failing.set(wanted);
+    }
+
+    private void access() throws IOException {
+        if (failing.get()) {
+            throw new IOException("the disk is broken");
+        }
         LockSupport.parkNanos(delayMillis.get() * 1_000_000);
     }
 
@@ -74,29 +84,34 @@ public final class SlowVolumeServer implements AutoCloseable {
         server.close();
     }
 
-    private static final class SlowFile extends ForwardingFile {
-        private final Runnable delay;
+    /** What happens first when a file is accessed. */
+    private interface Access {
+        void begin() throws IOException;
+    }
 
-        SlowFile(StorageFile file, Runnable delay) {
+    private static final class SlowFile extends ForwardingFile {
+        private final Access access;
+
+        SlowFile(StorageFile file, Access access) {
             super(file);
-            this.delay = delay;
+            this.access = access;
         }
 
         @Override
         public int read(ByteBuffer into, long offset) throws IOException {
-            delay.run();
+            access.begin();
             return super.read(into, offset);
         }
 
         @Override
         public void write(ByteBuffer from, long offset) throws IOException {
-            delay.run();
+            access.begin();
             super.write(from, offset);
         }
 
         @Override
         public void sync() throws IOException {
-            delay.run();
+            access.begin();
             super.sync();
         }
     }

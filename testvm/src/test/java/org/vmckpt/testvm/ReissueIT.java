@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,7 +17,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
@@ -30,41 +33,41 @@ final class ReissueIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final long DELAY_MILLIS = 200;
+    private static final Duration LIMIT = Duration.ofMillis(DELAY_MILLIS - 10);
     private static final int CHECKPOINTS = 2;
+    private static final String RETRY = ",werror=stop,rerror=stop";
     private static final String REISSUED = "reissuedRequests";
 
     @TempDir private Path folder;
 
-    private static List<String> disk(TestDisk.Bus bus, Path socket, String errors) {
-        List<String> arguments = new ArrayList<>();
-        arguments.add("-blockdev");
-        arguments.add("driver=nbd,node-name=vol,export=v,server.type=unix,server.path=" + socket);
-        if (bus == TestDisk.Bus.VIRTIO_SCSI) {
-            arguments.addAll(List.of("-device", "virtio-scsi-pci,id=scsi"));
-        }
-        String device = bus == TestDisk.Bus.VIRTIO_SCSI ? "scsi-hd,bus=scsi.0" : "virtio-blk-pci";
-        arguments.addAll(List.of("-device", device + ",drive=vol,id=vol-disk" + errors));
-        return arguments;
+    private SlowVolumeServer serve(VolumeAttachment attachment, Path socket) throws Exception {
+        return attachment.serve(folder, socket);
     }
 
-    private TestGuest guest(TestDisk.Bus bus, Path socket, String errors) {
+    private TestGuest guest(VolumeAttachment attachment, Path socket, String errors) {
         return TestGuest.builder()
                 .memory(128 * MIB)
-                .vcpus(1)
-                .extraArguments(disk(bus, socket, errors))
+                .vcpus(attachment.threads() ? 2 : 1)
+                .extraArguments(attachment.arguments(socket, errors))
                 .workload(Workload.flatOut(4 * MIB))
+                .secondMonitor()
                 .start();
     }
 
     private static CheckpointReport checkpoint(TestGuest guest, Store store, DiskIo diskIo)
             throws Exception {
+        return checkpoint(guest, store, diskIo, Duration.ofSeconds(20));
+    }
+
+    private static CheckpointReport checkpoint(
+            TestGuest guest, Store store, DiskIo diskIo, Duration drainLimit) throws Exception {
         CheckpointRequest request =
                 new CheckpointRequest(
                         guest.qmpSocket(),
                         store,
                         Optional.empty(),
                         OptionalLong.empty(),
-                        Duration.ofSeconds(20),
+                        drainLimit,
                         Optional.of(EngineName.UFFD),
                         false,
                         diskIo);
@@ -73,49 +76,88 @@ final class ReissueIT {
 
     @ParameterizedTest
     @EnumSource
-    void pendingRequestsAreIssuedAgainHereAndInTheRestoredGuest(TestDisk.Bus bus) throws Exception {
+    void pendingRequestsAreIssuedAgainHereAndInTheRestoredGuest(VolumeAttachment attachment)
+            throws Exception {
         Path socket = folder.resolve("s");
-        VolumeProcess.run("create", folder.resolve("v").toString(), "--size", "16M");
-        try (SlowVolumeServer server = new SlowVolumeServer(folder.resolve("v"), socket);
-                TestGuest guest = guest(bus, socket, ",werror=stop,rerror=stop");
+        try (SlowVolumeServer server = serve(attachment, socket);
+                TestGuest guest = guest(attachment, socket, RETRY);
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             ConsoleLine.Boot boot = guest.awaitBoot();
-            guest.console().awaitTick(it -> it.diskWrites() > 100, "writes", SOON);
+            assertThat(boot.disks()).hasSize(attachment.disks());
+            awaitWrites(guest, 100);
             server.delay(DELAY_MILLIS);
-            print(bus, DiskIo.DRAIN, checkpoint(guest, store, DiskIo.DRAIN));
+            if (attachment == VolumeAttachment.ONE_BLK) {
+                print(attachment, DiskIo.DRAIN, checkpoint(guest, store, DiskIo.DRAIN));
+                // R8: a request takes longer than the limit, which binds a drain alone.
+                assertThatThrownBy(() -> checkpoint(guest, store, DiskIo.DRAIN, LIMIT))
+                        .isInstanceOf(RefusedException.class)
+                        .hasMessageContainingAll("drain limit", "it was not paused");
+                checkpoint(guest, store, DiskIo.REISSUE, LIMIT);
+            }
             List<Manifest> taken = new ArrayList<>();
             long reissued = 0;
             for (int i = 0; i < CHECKPOINTS; i++) {
-                // By default, since the device allows it.
+                // By default, since the devices allow it.
                 CheckpointReport report = checkpoint(guest, store, DiskIo.AUTO);
-                print(bus, DiskIo.REISSUE, report);
+                print(attachment, DiskIo.REISSUE, report);
                 taken.add(report.manifest());
                 reissued += report.manifest().statistics().getOrDefault(REISSUED, 0L);
             }
             assertThat(reissued).as("requests that were answered with EIO").isPositive();
             server.delay(0);
-            for (Manifest manifest : taken) {
-                try (RestoredGuest restored =
-                        RestoredGuest.restore(
-                                store,
-                                manifest,
-                                guest.folder(),
-                                folder.resolve("restored-" + manifest.id()))) {
-                    restored.requireGoesOn(boot.nonce());
-                }
+            try (RestoredGuest restored =
+                    RestoredGuest.restore(
+                            store, taken.getLast(), guest.folder(), folder.resolve("restored"))) {
+                restored.requireGoesOn(boot.nonce());
             }
             assertThat(guest.console().verify(SOON).errors()).isZero();
             assertThat(guest.console().faults()).isEmpty();
         }
     }
 
-    private static void print(TestDisk.Bus bus, DiskIo diskIo, CheckpointReport report) {
+    private static void awaitWrites(TestGuest guest, long more) {
+        long before = guest.console().latestTick().map(ConsoleLine.Tick::diskWrites).orElse(0L);
+        guest.console().awaitTick(it -> it.diskWrites() > before + more, "writes", SOON);
+    }
+
+    private static void print(VolumeAttachment attachment, DiskIo diskIo, CheckpointReport report) {
         System.out.printf(
                 "%s %s: pause %.1f ms, requests issued again: %s%n",
-                bus,
+                attachment,
                 diskIo,
                 report.manifest().statistics().getOrDefault("pauseMicros", 0L) / 1000.0,
                 report.manifest().statistics().get(REISSUED));
+    }
+
+    @Test
+    void aGuestThatARealErrorStoppedIsRefusedAndLeftAsItWas() throws Exception {
+        Path socket = folder.resolve("s");
+        try (SlowVolumeServer server = serve(VolumeAttachment.ONE_BLK, socket);
+                TestGuest guest = guest(VolumeAttachment.ONE_BLK, socket, RETRY);
+                QmpClient monitor = QmpClient.connect(guest.secondQmpSocket(), SOON);
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.awaitBoot();
+            awaitWrites(guest, 100);
+            server.fail(true);
+            Awaitility.await().atMost(SOON).until(() -> status(monitor).equals("io-error"));
+            for (DiskIo diskIo : DiskIo.values()) {
+                assertThatThrownBy(() -> checkpoint(guest, store, diskIo))
+                        .isInstanceOf(RefusedException.class)
+                        .hasMessageContaining("io-error")
+                        .hasMessageContaining("mend it and send cont");
+                assertThat(status(monitor)).isEqualTo("io-error");
+            }
+            server.fail(false);
+            monitor.execute("cont");
+            awaitWrites(guest, 100);
+            checkpoint(guest, store, DiskIo.AUTO);
+            assertThat(guest.console().verify(SOON).errors()).isZero();
+            assertThat(guest.console().faults()).isEmpty();
+        }
+    }
+
+    private static String status(QmpClient monitor) throws Exception {
+        return monitor.execute("query-status").path("status").asText();
     }
 
     /** Requests are held at each of these points. */
@@ -124,19 +166,16 @@ final class ReissueIT {
     void aCheckpointThatIsKilledWhileItHoldsRequestsLeavesTheGuestRunning(String point)
             throws Exception {
         Path socket = folder.resolve("s");
-        VolumeProcess.run("create", folder.resolve("v").toString(), "--size", "16M");
-        try (SlowVolumeServer server = new SlowVolumeServer(folder.resolve("v"), socket);
-                TestGuest guest =
-                        guest(TestDisk.Bus.VIRTIO_BLK, socket, ",werror=stop,rerror=stop");
+        try (SlowVolumeServer server = serve(VolumeAttachment.ONE_BLK, socket);
+                TestGuest guest = guest(VolumeAttachment.ONE_BLK, socket, RETRY);
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
-            guest.console().awaitTick(it -> it.diskWrites() > 100, "writes", SOON);
+            awaitWrites(guest, 100);
             server.delay(50);
             HaltedCheckpoint.killAt(
                     point, guest.qmpSocket(), store, EngineName.UFFD, DiskIo.REISSUE);
             server.delay(0);
-            long writes = guest.console().latestTick().orElseThrow().diskWrites();
-            guest.console().awaitTick(it -> it.diskWrites() > writes + 100, "writes", SOON);
+            awaitWrites(guest, 100);
             assertThat(guest.console().verify(SOON).errors()).isZero();
             assertThat(guest.console().faults()).isEmpty();
             checkpoint(guest, store, DiskIo.REISSUE);
@@ -146,9 +185,8 @@ final class ReissueIT {
     @Test
     void aDeviceThatTellsTheGuestOfErrorsIsDrainedAndTheOptionToAddIsSaid() throws Exception {
         Path socket = folder.resolve("s");
-        VolumeProcess.run("create", folder.resolve("v").toString(), "--size", "16M");
-        try (var _ = new SlowVolumeServer(folder.resolve("v"), socket);
-                TestGuest guest = guest(TestDisk.Bus.VIRTIO_BLK, socket, ",werror=stop");
+        try (var _ = serve(VolumeAttachment.ONE_BLK, socket);
+                TestGuest guest = guest(VolumeAttachment.ONE_BLK, socket, ",werror=stop");
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
             assertThatThrownBy(() -> checkpoint(guest, store, DiskIo.REISSUE))
@@ -160,7 +198,7 @@ final class ReissueIT {
             assertThat(drained.warnings())
                     .singleElement()
                     .asString()
-                    .contains("vol-disk")
+                    .contains("vol-disk0")
                     .contains("rerror=auto")
                     .contains("-device …,werror=stop,rerror=stop");
             assertThat(checkpoint(guest, store, DiskIo.DRAIN).warnings()).isEmpty();

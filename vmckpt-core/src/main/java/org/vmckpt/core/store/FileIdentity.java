@@ -33,6 +33,16 @@ public record FileIdentity(
     /** What git calls racily clean; FAT, the coarsest, counts in steps of two seconds. */
     private static final long SETTLED_AFTER_NANOS = 2 * NANOS_PER_SECOND;
 
+    /**
+     * Content that is no file's, and that somebody else vouches for: what has the same numbers is
+     * the same.
+     *
+     * @param name a path where no file lies; of one name the store remembers one state
+     */
+    public static FileIdentity vouched(String name, long session, long number) {
+        return new FileIdentity(name, session, number, 0, 1, 1);
+    }
+
     /** The state of a file, after waiting up to two seconds for it to be settled. */
     public static FileIdentity settled(Path file) throws VmckptException {
         FileIdentity found = of(file);

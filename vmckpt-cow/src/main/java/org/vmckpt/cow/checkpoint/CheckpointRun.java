@@ -86,6 +86,9 @@ final class CheckpointRun implements AutoCloseable {
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         takeBack.always("migration settings", migration::undo);
         Guard guard = ready.guard(migration.undoLines(), choice.chosen() == EngineName.BACKGROUND);
+        if (lineage.series().isPresent()) {
+            VolumeFolding.limitChains(disks);
+        }
         OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
@@ -134,6 +137,7 @@ final class CheckpointRun implements AutoCloseable {
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         takeBack.settle();
         close();
+        warnings.addAll(VolumeFolding.start(disks));
         int folded = fold();
         return new CheckpointReport(
                 manifest,

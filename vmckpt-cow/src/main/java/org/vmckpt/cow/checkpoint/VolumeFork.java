@@ -55,8 +55,8 @@ final class VolumeFork implements AutoCloseable {
                 }
             }
             for (Server server : fork.servers.values()) {
-                server.control().prepare(server.volumes());
                 removeLeftHolds(server);
+                server.control().prepare(server.volumes(), fork.owner);
             }
             return fork;
         } catch (VmckptException e) {

@@ -26,17 +26,40 @@ public final class DiskCopier {
      * @throws RefusedException if a file changed while it was copied
      */
     public CopiedDisk copy(GuestDisk disk, ProgressListener progress) throws VmckptException {
+        List<DiskLayer> layers = disk.layers();
+        Known known = newestVouched(layers);
         List<FileIdentity> identities = new ArrayList<>();
-        for (DiskLayer layer : disk.layers()) {
+        for (DiskLayer layer : layers.subList(known.count(), layers.size())) {
             identities.add(FileIdentity.settled(layer.hostPath()));
         }
-        try (FrozenChain chain = FrozenChain.open(disk.layers())) {
-            CopiedDisk copied = new CopiedDisk(List.of(), 0, 0);
-            for (int layer = 0; layer < identities.size(); layer++) {
-                copied = add(copied, disk, chain, layer, identities.get(layer), progress);
+        CopiedDisk copied = new CopiedDisk(known.layers(), 0, 0);
+        try (FrozenChain chain = FrozenChain.open(layers)) {
+            for (int i = 0; i < identities.size(); i++) {
+                copied = add(copied, disk, chain, known.count() + i, identities.get(i), progress);
             }
-            return copied;
         }
+        Optional<FileIdentity> content = disk.active().content();
+        if (content.isPresent()) {
+            store.recordLayers(content.get(), copied.layers());
+        }
+        return copied;
+    }
+
+    /** What the oldest {@code count} files say together. */
+    private record Known(int count, List<SegmentName> layers) {}
+
+    /** Whatever became of the files up to there, the store has what they say. */
+    private Known newestVouched(List<DiskLayer> layers) throws VmckptException {
+        for (int count = layers.size(); count > 0; count--) {
+            Optional<FileIdentity> content = layers.get(count - 1).content();
+            if (content.isPresent()) {
+                Optional<List<SegmentName>> known = store.layersOf(content.get());
+                if (known.isPresent()) {
+                    return new Known(count, known.get());
+                }
+            }
+        }
+        return new Known(0, List.of());
     }
 
     private CopiedDisk add(

@@ -1,6 +1,8 @@
 package org.vmckpt.cow.disk;
 
 import java.nio.file.Path;
+import java.util.Optional;
+import org.vmckpt.core.store.FileIdentity;
 
 /**
  * One file of a disk's chain.
@@ -12,6 +14,8 @@ import java.nio.file.Path;
  * @param path absolute, as QEMU sees it
  * @param hostPath the same file as this process sees it
  * @param virtualSizeBytes what the guest would see as its disk's size
+ * @param content of this layer with all below it, when somebody vouches for that: its files may
+ *     change nevertheless
  */
 public record DiskLayer(
         String nodeName,
@@ -19,7 +23,18 @@ public record DiskLayer(
         String format,
         Path path,
         Path hostPath,
-        long virtualSizeBytes) {
+        long virtualSizeBytes,
+        Optional<FileIdentity> content) {
+
+    DiskLayer(
+            String nodeName,
+            String fileNodeName,
+            String format,
+            Path path,
+            Path hostPath,
+            long virtualSizeBytes) {
+        this(nodeName, fileNodeName, format, path, hostPath, virtualSizeBytes, Optional.empty());
+    }
 
     /** Whether this is an overlay that vmckpt put there while this QEMU ran. */
     public boolean isOurOverlay() {

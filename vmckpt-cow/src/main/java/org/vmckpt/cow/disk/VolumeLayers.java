@@ -4,15 +4,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.cow.qcow2.ImageChain;
 import org.vmckpt.cow.qcow2.ImageChain.ChainFile;
 import org.vmckpt.cow.serving.ControlClient;
 
 /** The files of a volume, which its server knows and QEMU does not. */
 public final class VolumeLayers {
+    private static final String CONTENT = "#content";
+
     private VolumeLayers() {}
 
     /**
@@ -71,25 +75,42 @@ public final class VolumeLayers {
             String format = volume.path("formats").path(files.size()).asText("qcow2");
             files.add(new ChainFile(Path.of(file.asText()), format));
         }
-        for (ChainFile file : withBase(files)) {
-            layers.add(
-                    new DiskLayer(node, node, file.format(), file.path(), file.path(), sizeBytes));
-        }
-        if (layers.isEmpty()) {
+        if (files.isEmpty()) {
             throw new ProtocolException("volume " + volume.path("name") + " has no files");
+        }
+        // Its own files are not looked into: one that is being folded into changes now.
+        if (volume.path("foreignBase").asBoolean(true)) {
+            for (ChainFile file : below(files.getFirst())) {
+                layers.add(layer(node, file, sizeBytes, Optional.empty()));
+            }
+        }
+        for (int i = 0; i < files.size(); i++) {
+            layers.add(layer(node, files.get(i), sizeBytes, content(volume, i)));
         }
         return layers;
     }
 
+    private static DiskLayer layer(
+            String node, ChainFile file, long sizeBytes, Optional<FileIdentity> content) {
+        return new DiskLayer(
+                node, node, file.format(), file.path(), file.path(), sizeBytes, content);
+    }
+
+    /** What the server vouches for; of one volume the store remembers the newest alone. */
+    private static Optional<FileIdentity> content(JsonNode volume, int layer) {
+        long number = volume.path("contents").path(layer).asLong();
+        return number == 0
+                ? Optional.empty()
+                : Optional.of(
+                        FileIdentity.vouched(
+                                volume.path("folder").asText() + CONTENT,
+                                volume.path("session").asLong(),
+                                number));
+    }
+
     /** The first file may be somebody else's base, with a chain that the volume does not list. */
-    private static List<ChainFile> withBase(List<ChainFile> files) throws VmckptException {
-        if (files.isEmpty()) {
-            return files;
-        }
-        ChainFile first = files.getFirst();
-        List<ChainFile> all =
-                new ArrayList<>(ImageChain.files(first.path(), first.format()).reversed());
-        all.addAll(files.subList(1, files.size()));
-        return all;
+    private static List<ChainFile> below(ChainFile base) throws VmckptException {
+        List<ChainFile> oldestFirst = ImageChain.files(base.path(), base.format()).reversed();
+        return oldestFirst.subList(0, oldestFirst.size() - 1);
     }
 }

@@ -4,6 +4,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.OpenVolume;
+import org.vmckpt.cow.volume.Throttle;
 
 /** What is done while nobody waits for it. */
 final class Background {
@@ -12,14 +13,27 @@ final class Background {
     private Background() {}
 
     static void prepare(OpenVolume volume) {
+        // The next fork tries again and tells who asked for it.
+        start("volume-prepare", volume::prepare);
+    }
+
+    /** Ended by the next fork for a checkpoint, or by the volume's end. */
+    static void commit(OpenVolume volume, long bytesPerSecond) {
+        start("volume-commit", () -> volume.commit(new Throttle(bytesPerSecond)));
+    }
+
+    private interface Task {
+        void run() throws VmckptException;
+    }
+
+    private static void start(String name, Task task) {
         Thread.ofPlatform()
                 .daemon()
-                .name("volume-prepare")
+                .name(name)
                 .start(() -> {
                     try {
-                        volume.prepare();
+                        task.run();
                     } catch (VmckptException e) {
-                        // The next fork tries again and tells who asked for it.
                         LOG.warn("{}", e.getMessage());
                     }
                 });

@@ -44,11 +44,7 @@ final class Commands {
         ObjectNode answer = Json.MAPPER.createObjectNode();
         switch (name) {
             case "status" -> status(chosen, answer);
-            case "prepare" -> {
-                for (Served served : chosen) {
-                    served.open().prepare();
-                }
-            }
+            case "prepare" -> prepare(chosen, owner(command));
             case "fork" -> fork(chosen, owner(command), answer);
             case "reissue-begin" -> answer.put("answered", begin(chosen, command, session));
             case "reissue-end" -> session.end();
@@ -94,16 +90,39 @@ final class Commands {
             one.put("pending", volume.ledger().pending());
             one.put("waiting", volume.ledger().waitingCount());
             one.put("reissue", volume.ledger().isHeld());
-            one.set(
-                    "layers",
-                    Json.MAPPER.valueToTree(
-                            served.open().files().stream().map(Object::toString).toList()));
-            one.set("formats", Json.MAPPER.valueToTree(served.open().formats()));
+            putLayers(served.open().layers(), one);
             one.set("holds", Json.MAPPER.valueToTree(served.open().holds()));
         }
     }
 
-    /** Forks all, then makes the layers for the next forks: the answer need not wait for those. */
+    private static void putLayers(OpenVolume.LayerStates states, ObjectNode volume) {
+        volume.put("session", states.session());
+        volume.put("foreignBase", states.foreignBase());
+        ArrayNode layers = volume.putArray("layers");
+        ArrayNode formats = volume.putArray("formats");
+        ArrayNode contents = volume.putArray("contents");
+        for (OpenVolume.LayerState layer : states.layers()) {
+            layers.add(layer.file().toString());
+            formats.add(layer.format());
+            contents.add(layer.content());
+        }
+    }
+
+    private static void prepare(List<Served> chosen, Optional<String> owner)
+            throws VmckptException {
+        for (Served served : chosen) {
+            if (owner.isPresent()) {
+                served.open().prepare(owner.get());
+            } else {
+                served.open().prepare();
+            }
+        }
+    }
+
+    /**
+     * Forks all, then makes the layers for the next forks: the answer need not wait for those. An
+     * owner's guest may stand still just now: there it is done once the owner lets go.
+     */
     private static void fork(List<Served> chosen, Optional<String> owner, ObjectNode answer)
             throws VmckptException {
         ArrayNode list = answer.putArray("forks");
@@ -115,8 +134,8 @@ final class Commands {
                     .put("active", result.active().toString())
                     .put("micros", result.nanos() / 1000);
         }
-        for (Served served : chosen) {
-            Background.prepare(served.open());
+        if (owner.isEmpty()) {
+            prepareNext(chosen);
         }
     }
 
@@ -131,6 +150,10 @@ final class Commands {
                 ThreadPriority.trySetNicenessOfThisThread(0);
             }
         }
+    }
+
+    private static void prepareNext(List<Served> chosen) {
+        chosen.forEach(served -> Background.prepare(served.open()));
     }
 
     private int begin(List<Served> chosen, JsonNode command, Reissues.Session session)
@@ -168,6 +191,7 @@ final class Commands {
                 throw new StorageException("removing holds of " + served.name() + ": " + e, e);
             }
         }
+        prepareNext(chosen);
         return removed;
     }
 
@@ -176,6 +200,10 @@ final class Commands {
         long rate = command.path("bytesPerSecond").asLong(Long.MAX_VALUE);
         if (rate <= 0) {
             throw new ProtocolException("commit: a rate of " + rate + " bytes a second");
+        }
+        if (command.path("background").asBoolean()) {
+            chosen.forEach(served -> Background.commit(served.open(), rate));
+            return;
         }
         int folded = 0;
         long copied = 0;

@@ -64,6 +64,15 @@ public final class ControlClient implements AutoCloseable {
     }
 
     /**
+     * The same, and ends commits, so that the forks wait for none.
+     *
+     * @param owner keeps commits away until {@link #unhold}
+     */
+    public void prepare(List<String> volumes, String owner) throws VmckptException {
+        ask(command("prepare", volumes).put("owner", owner));
+    }
+
+    /**
      * Forks volumes one after another.
      *
      * @param owner who needs the frozen layers until {@link #unhold}
@@ -113,6 +122,15 @@ public final class ControlClient implements AutoCloseable {
      */
     public JsonNode askCommit(List<String> volumes, long bytesPerSecond) throws VmckptException {
         return ask(command("commit", volumes).put("bytesPerSecond", bytesPerSecond));
+    }
+
+    /** Has frozen layers folded, and does not wait for that. */
+    public void commitInBackground(List<String> volumes, long bytesPerSecond)
+            throws VmckptException {
+        ask(
+                command("commit", volumes)
+                        .put("bytesPerSecond", bytesPerSecond)
+                        .put("background", true));
     }
 
     public JsonNode status() throws VmckptException {

@@ -75,6 +75,14 @@ final class Commit {
         return layer < layers.size() - 1 ? Optional.of(layer) : Optional.empty();
     }
 
+    LayerFile layerFile() {
+        return file;
+    }
+
+    LayerFile parentFile() {
+        return parentFile;
+    }
+
     /** The first step. Returns false if it was told to end. */
     boolean copy(Throttle throttle) throws VmckptException {
         try {

@@ -11,6 +11,8 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.OpenVolume.ForkResult;
+import org.vmckpt.cow.volume.OpenVolume.LayerState;
+import org.vmckpt.cow.volume.OpenVolume.LayerStates;
 import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
 
 /**
@@ -24,6 +26,7 @@ final class LayerList {
 
     // Guarded by this.
     private VolumeDescription description;
+    private final Contents contents;
     private @Nullable NextLayer prepared;
 
     LayerList(VolumeFolder folder, LayerFiles files, Volume volume, VolumeDescription description) {
@@ -31,11 +34,22 @@ final class LayerList {
         this.files = files;
         this.volume = volume;
         this.description = description;
+        this.contents = new Contents(description);
     }
 
     /** Oldest first; the last is active. */
     synchronized List<LayerFile> all() {
         return description.layers();
+    }
+
+    synchronized LayerStates states() {
+        return new LayerStates(
+                contents.session(),
+                !description.layers().getFirst().isOurs(),
+                description.layers().stream()
+                        .map(it ->
+                                new LayerState(folder.file(it), it.format(), contents.numberOf(it)))
+                        .toList());
     }
 
     /** A frozen layer and its file. */
@@ -71,17 +85,15 @@ final class LayerList {
      */
     synchronized ForkResult fork(Optional<String> owner, Runnable endCommit)
             throws VmckptException {
-        requireName(owner);
         NextLayer next = next();
         long start = System.nanoTime();
         LayerFile frozen = description.active();
+        // In this order: the hold before anything could fold the layer, and the list of layers
+        // before anything is written to the new one.
+        if (owner.isPresent()) {
+            hold(frozen, owner.get(), endCommit);
+        }
         try {
-            // In this order: the hold before anything could fold the layer, and the list of
-            // layers before anything is written to the new one.
-            if (owner.isPresent()) {
-                endCommit.run();
-                folder.addHold(frozen, owner.get());
-            }
             folder.adopt(next.json());
         } catch (IOException e) {
             throw new StorageException("forking volume " + folder.path() + ": " + e, e);
@@ -89,18 +101,26 @@ final class LayerList {
         volume.fork(next.layer(), folder::sync);
         long nanos = System.nanoTime() - start;
         description = next.description();
+        contents.frozen(frozen);
         prepared = null;
         return new ForkResult(folder.file(frozen), folder.file(next.file()), nanos);
     }
 
-    private void requireName(Optional<String> owner) throws RefusedException {
-        if (owner.isPresent() && !VolumeFolder.isName(owner.get())) {
+    /** Nobody folds any layer that there is now until the owner's holds are removed. */
+    synchronized void holdActive(String owner, Runnable endCommit) throws VmckptException {
+        hold(description.active(), owner, endCommit);
+    }
+
+    private void hold(LayerFile layer, String owner, Runnable endCommit) throws VmckptException {
+        if (!VolumeFolder.isName(owner)) {
             throw new RefusedException(
-                    "forking volume "
-                            + folder.path()
-                            + ": no hold may be called '"
-                            + owner.get()
-                            + "'");
+                    "forking volume " + folder.path() + ": no hold may be called '" + owner + "'");
+        }
+        endCommit.run();
+        try {
+            folder.addHold(layer, owner);
+        } catch (IOException e) {
+            throw new StorageException("forking volume " + folder.path() + ": " + e, e);
         }
     }
 
@@ -116,6 +136,7 @@ final class LayerList {
             return false;
         }
         description = folded.takeOut(description);
+        contents.folded(folded.layerFile(), folded.parentFile());
         restage();
         return true;
     }

@@ -113,13 +113,42 @@ public final class OpenVolume implements AutoCloseable {
         return layers.all().stream().map(folder::file).toList();
     }
 
-    /** Formats of the layers' files, oldest first. */
-    public List<String> formats() {
-        return layers.all().stream().map(LayerFile::format).toList();
+    /**
+     * One layer.
+     *
+     * @param content number of what it holds with all below it, which is frozen: the same as long
+     *     as the session is the same; 0 for the active layer
+     */
+    public record LayerState(Path file, String format, long content) {}
+
+    /**
+     * All layers at one moment, oldest first.
+     *
+     * @param session another one after each start
+     * @param foreignBase whether the first is somebody else's file
+     */
+    public record LayerStates(long session, boolean foreignBase, List<LayerState> layers) {
+        public LayerStates {
+            layers = List.copyOf(layers);
+        }
+    }
+
+    public LayerStates layers() {
+        return layers.states();
     }
 
     /** Makes the layer for the next fork, unless there is one. */
     public void prepare() throws VmckptException {
+        layers.prepare();
+    }
+
+    /**
+     * The same for a fork in a pause: also ends a commit that is under way and keeps others away,
+     * so that the fork need not wait for one, until {@link VolumeFolder#removeHolds}.
+     */
+    public void prepare(String owner) throws VmckptException {
+        layers.holdActive(owner, () -> running.end());
+        awaitEndOfCommit();
         layers.prepare();
     }
 

@@ -84,6 +84,25 @@ final class OpenVolumeTest {
     }
 
     @Test
+    void whatIsPreparedForACheckpointKeepsCommitsAway() throws Exception {
+        VolumeFolder made = create();
+        try (OpenVolume open = open(made)) {
+            for (int i = 0; i < 3; i++) {
+                new VolumeClient(open.volume()).write((long) i * CLUSTER, random(CLUSTER, i));
+                open.fork(Optional.empty());
+            }
+            open.prepare("checkpoint-1");
+            assertThat(open.commit(Throttle.unlimited())).isZero();
+            assertThat(open.fork(Optional.of("checkpoint-1")).frozen())
+                    .hasFileName("layer-3.qcow2");
+            assertThat(open.commit(Throttle.unlimited())).isZero();
+            made.removeHolds("checkpoint-1");
+            assertThat(open.holds()).isEmpty();
+            assertThat(open.commit(Throttle.unlimited())).isEqualTo(3);
+        }
+    }
+
+    @Test
     void whatWasPreparedAndNeverUsedIsRemoved() throws Exception {
         VolumeFolder made = create();
         try (OpenVolume open = open(made)) {

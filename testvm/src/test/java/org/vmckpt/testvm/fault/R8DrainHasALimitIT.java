@@ -20,7 +20,7 @@ import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.Workload;
 
 /** Rule R8: a disk that is slower than the drain limit. */
-final class SlowDiskIT {
+final class R8DrainHasALimitIT {
     private static final Duration LIMIT = Duration.ofMillis(120);
     private static final Duration DELAY = Duration.ofMillis(300);
 
@@ -87,7 +87,7 @@ final class SlowDiskIT {
         List<String> disks = guest.activeFiles();
         Instant start = Instant.now();
         try {
-            assertThatThrownBy(() -> checkpoint(LIMIT, SlowDiskIT::slowDownBeforeThePause))
+            assertThatThrownBy(() -> checkpoint(LIMIT, R8DrainHasALimitIT::slowDownBeforeThePause))
                     .isInstanceOf(RefusedException.class)
                     .hasMessageMatching("(?s).*stood still for [0-9]+ ms.*nothing was changed.*");
         } finally {
