@@ -23,7 +23,10 @@ final class Abi {
     static final int SYS_PTRACE = 101;
     static final int SYS_STATFS = 137;
     static final int SYS_SETPRIORITY = 141;
+    static final int SYS_GETTID = 186;
     static final int SYS_FUTEX = 202;
+    static final int SYS_SCHED_SETAFFINITY = 203;
+    static final int SYS_SCHED_GETAFFINITY = 204;
     static final int SYS_RESTART_SYSCALL = 219;
     static final int SYS_EPOLL_WAIT = 232;
     static final int SYS_TGKILL = 234;
@@ -32,6 +35,7 @@ final class Abi {
     static final int SYS_EPOLL_PWAIT = 281;
     static final int SYS_FALLOCATE = 285;
     static final int SYS_EVENTFD2 = 290;
+    static final int SYS_GETCPU = 309;
     static final int SYS_PROCESS_VM_WRITEV = 311;
     static final int SYS_MEMFD_CREATE = 319;
     static final int SYS_USERFAULTFD = 323;

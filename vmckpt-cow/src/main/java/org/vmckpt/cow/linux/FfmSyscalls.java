@@ -197,6 +197,26 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long gettid() {
+        return call(Abi.SYS_GETTID, 0, 0, 0);
+    }
+
+    @Override
+    public long getcpu(long processor) {
+        return call(Abi.SYS_GETCPU, processor, 0, 0);
+    }
+
+    @Override
+    public long schedGetaffinity(int tid, long maskBytes, long mask) {
+        return call(Abi.SYS_SCHED_GETAFFINITY, tid, maskBytes, mask);
+    }
+
+    @Override
+    public long schedSetaffinity(int tid, long maskBytes, long mask) {
+        return call(Abi.SYS_SCHED_SETAFFINITY, tid, maskBytes, mask);
+    }
+
+    @Override
     public long socket(int domain, int type, int protocol) {
         return call(Abi.SYS_SOCKET, domain, type, protocol);
     }

@@ -60,6 +60,14 @@ interface Syscalls {
 
     long setpriority(int which, int who, int niceness);
 
+    long gettid();
+
+    long getcpu(long processor);
+
+    long schedGetaffinity(int tid, long maskBytes, long mask);
+
+    long schedSetaffinity(int tid, long maskBytes, long mask);
+
     long socket(int domain, int type, int protocol);
 
     long connect(int fd, long address, int length);

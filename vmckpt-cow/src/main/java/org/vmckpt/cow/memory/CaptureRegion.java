@@ -127,7 +127,11 @@ final class CaptureRegion {
      * hole unnoticed, since what is armed later counts as written.
      */
     void lookForHoles() throws ErrnoException {
-        dataKnown = states.count(PageStates.ARMED, pageCount) > pageCount / 2 && data.find(this);
+        // Hot blocks are wanted, too, and may be half of memory.
+        int wanted =
+                states.count(PageStates.ARMED, pageCount)
+                        + states.count(PageStates.LOOSE, pageCount);
+        dataKnown = wanted > pageCount / 2 && data.find(this);
     }
 
     /** A new checkpoint begins, and nothing is armed. */

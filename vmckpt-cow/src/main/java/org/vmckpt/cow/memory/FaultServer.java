@@ -4,6 +4,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.cow.linux.Errno;
+import org.vmckpt.cow.linux.ThreadAffinity;
 import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.linux.UffdMessages;
 import org.vmckpt.cow.linux.Userfaultfd.Awaited;
@@ -41,6 +42,7 @@ final class FaultServer implements Runnable {
     private volatile int neighbourUnits = NEIGHBOUR_UNITS;
     private volatile boolean holding;
     private volatile long holdEndNanos;
+    private volatile @Nullable ThreadAffinity affinity;
     private final AtomicInteger hotBlocksLeft = new AtomicInteger();
     // Written by the fault thread only.
     private long trackedFaults;
@@ -59,6 +61,7 @@ final class FaultServer implements Runnable {
     public void run() {
         // A vCPU waits for this thread; without the privilege it runs at the usual priority.
         ThreadPriority.trySetNicenessOfThisThread(NICENESS);
+        affinity = ThreadAffinity.ofThisThread();
         try {
             Awaited awaited = capture.uffd.await(capture.stopFaults);
             while (awaited == Awaited.MESSAGE) {
@@ -212,6 +215,21 @@ final class FaultServer implements Runnable {
     /** Ends the freeze: from now on the first write to an armed page saves it. */
     void startCapturing() {
         phase = Phase.CAPTURING;
+    }
+
+    /** Leaves a processor to the copier: a fault does not wait behind it while others are idle. */
+    void avoid(int processor) {
+        ThreadAffinity mine = affinity;
+        if (mine != null) {
+            mine.avoid(processor);
+        }
+    }
+
+    void runAnywhere() {
+        ThreadAffinity mine = affinity;
+        if (mine != null) {
+            mine.restore();
+        }
     }
 
     /** The pause is near: no longer are many neighbours let go with a page. */

@@ -2,7 +2,10 @@ package org.vmckpt.cow.memory;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.ThreadAffinity;
+import org.vmckpt.cow.linux.WakeLatency;
 
 /**
  * One copy of the pages that a {@link MemoryTracker} wants, as they were when {@link #arm}
@@ -34,6 +37,7 @@ public final class MemoryCapture implements AutoCloseable {
     private long startNanos;
     private long pagesArmedInPause;
     private boolean drained;
+    private @Nullable WakeLatency wakeLatency;
 
     MemoryCapture(MemoryTracker tracker, PageSink sink, boolean tracking) {
         this.tracker = tracker;
@@ -58,6 +62,7 @@ public final class MemoryCapture implements AutoCloseable {
      * left to {@link #arm}. Takes about 60 ns a page.
      */
     public void armAhead() throws VmckptException {
+        wakeLatency = WakeLatency.shortest();
         tracker.faults.noteHotBlocks();
         tracker.arming.findHotBlocks();
         long start = System.nanoTime();
@@ -73,6 +78,8 @@ public final class MemoryCapture implements AutoCloseable {
      */
     public void armAgain() throws VmckptException {
         tracker.faults.keepNeighbours();
+        // Here no vCPU runs that is busy, as far as one is left to us.
+        tracker.faults.avoid(ThreadAffinity.currentProcessor());
         long start = System.nanoTime();
         tracker.arming.armAll();
         tracker.outsideWrites().holdBack();
@@ -115,6 +122,7 @@ public final class MemoryCapture implements AutoCloseable {
     /** Waits until every page has been read, so that no write by the guest waits for a copy. */
     public void awaitCopied() throws VmckptException, InterruptedException {
         copier.awaitEnd();
+        endUrgency();
         tracker.check();
     }
 
@@ -144,6 +152,14 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.check();
         drained = true;
         return report();
+    }
+
+    private void endUrgency() {
+        tracker.faults.runAnywhere();
+        if (wakeLatency != null) {
+            wakeLatency.close();
+            wakeLatency = null;
+        }
     }
 
     private CaptureReport report() {
@@ -189,6 +205,7 @@ public final class MemoryCapture implements AutoCloseable {
         if (!drained) {
             abort();
         }
+        endUrgency();
         MemoryTracker.join(copierThread);
         writerThreads.forEach(MemoryTracker::join);
     }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
@@ -244,6 +245,41 @@ class MemoryCaptureIT {
             assertThat(report.holePages()).isEqualTo((SIZE - (1 << 20)) / 4096);
             assertThat(report.pagesCopied()).isEqualTo((1 << 20) / 4096);
             assertThat(allocatedBlocks(memory)).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void holesAreKnownEvenIfMostOfTheRestIsHot() throws Exception {
+        long filled = SIZE / 4 * 3;
+        AtomicBoolean ended = new AtomicBoolean();
+        try (BusyMemory memory = new BusyMemory(SIZE, filled);
+                MemoryTracker tracker = memory.track(SIZE)) {
+            CollectingSink sink = new CollectingSink(SIZE);
+            try (MemoryCapture capture = tracker.captureAndRelease(sink)) {
+                Thread writer =
+                        Thread.ofPlatform()
+                                .start(() -> {
+                                    while (!ended.get()) {
+                                        writeEachBlock(memory, filled);
+                                    }
+                                });
+                capture.armAhead();
+                ended.set(true);
+                writer.join();
+                byte[] snapshot = memory.armInPause(capture);
+                capture.start();
+                CaptureReport report = capture.awaitDrained();
+                assertThat(sink.content).isEqualTo(snapshot);
+                assertThat(report.holePages()).isEqualTo((SIZE - filled) / Slot.PAGE_BYTES);
+            }
+        } finally {
+            ended.set(true);
+        }
+    }
+
+    private static void writeEachBlock(BusyMemory memory, long bytes) {
+        for (int page = 0; page < bytes / Slot.PAGE_BYTES; page += HotBlocks.BLOCK_PAGES) {
+            memory.writePage(page);
         }
     }
 
