@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Map;
+import org.vmckpt.core.HumanDuration;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.EngineName;

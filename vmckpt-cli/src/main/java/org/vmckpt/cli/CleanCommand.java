@@ -1,6 +1,7 @@
 package org.vmckpt.cli;
 
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.CleanReport;
 import org.vmckpt.core.store.Store;

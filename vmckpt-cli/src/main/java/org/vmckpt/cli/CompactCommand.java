@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.CheckpointId;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.CompactionReport;

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.RefusedException;

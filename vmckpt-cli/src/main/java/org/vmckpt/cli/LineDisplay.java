@@ -2,6 +2,7 @@ package org.vmckpt.cli;
 
 import java.io.PrintWriter;
 import java.time.Duration;
+import org.vmckpt.core.HumanDuration;
 
 /** Progress as plain lines for logs: when a phase begins, and then once in a while. */
 final class LineDisplay implements ProgressDisplay {

@@ -1,5 +1,6 @@
 package org.vmckpt.cli;
 
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.ProgressListener;
 
 /** Shows progress to people until closed. */

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.RemoveReport;

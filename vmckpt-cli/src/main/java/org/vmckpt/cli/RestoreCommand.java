@@ -9,6 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.HumanDuration;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.restore.RestoreReport;

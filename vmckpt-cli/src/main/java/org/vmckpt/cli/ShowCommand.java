@@ -3,6 +3,7 @@ package org.vmckpt.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.DiskState;

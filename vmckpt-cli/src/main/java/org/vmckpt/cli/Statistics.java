@@ -4,6 +4,8 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.Locale;
 import java.util.Map;
+import org.vmckpt.core.HumanDuration;
+import org.vmckpt.core.HumanSize;
 
 /** What was measured, for people. A key's last word is its unit: {@code pauseMicros}. */
 final class Statistics {

@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.NotFoundException;

@@ -38,7 +38,7 @@ final class VolumeCommitCommand implements Callable<Integer> {
     @Option(
             names = "--rate",
             paramLabel = "SIZE",
-            converter = HumanSize.class,
+            converter = SizeOption.class,
             description = "How much is copied in a second at most. Default: no limit.")
     private long bytesPerSecond = Long.MAX_VALUE;
 

@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.VolumeCreator;
 import org.vmckpt.cow.volume.VolumeFolder;
@@ -35,7 +36,7 @@ final class VolumeCreateCommand implements Callable<Integer> {
     @Option(
             names = "--size",
             paramLabel = "SIZE",
-            converter = HumanSize.class,
+            converter = SizeOption.class,
             description = "How large the disk is. Default: as large as its base.")
     private @Nullable Long size;
 
@@ -57,7 +58,7 @@ final class VolumeCreateCommand implements Callable<Integer> {
     @Option(
             names = "--cluster-size",
             paramLabel = "SIZE",
-            converter = HumanSize.class,
+            converter = SizeOption.class,
             description = {
                 "How much is copied when the guest first writes to a place after a fork; 4K to 2M."
                         + " Default: 64K."

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.VolumeFolder;

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.volume.VolumeFolder;

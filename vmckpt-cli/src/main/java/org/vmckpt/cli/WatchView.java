@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.List;
+import org.vmckpt.core.HumanDuration;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Upkeep;

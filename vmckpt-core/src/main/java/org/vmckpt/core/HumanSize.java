@@ -1,20 +1,20 @@
-package org.vmckpt.cli;
+package org.vmckpt.core;
 
 import java.math.BigDecimal;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** Sizes as people write them: {@code 512 MiB}; powers of 1024 throughout. */
-final class HumanSize implements ITypeConverter<Long> {
+public final class HumanSize {
     private static final String UNITS = "KMGTPE";
     private static final Pattern FORM =
             Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*([KMGTPE]?)(?:iB|B)?", Pattern.CASE_INSENSITIVE);
 
+    private HumanSize() {}
+
     /** Three significant digits are enough for people; JSON has the bytes. */
-    static String format(long bytes) {
+    public static String format(long bytes) {
         if (bytes < 1024) {
             return bytes + " B";
         }
@@ -30,10 +30,11 @@ final class HumanSize implements ITypeConverter<Long> {
                 Locale.ROOT, whole ? "%.0f %ciB" : "%.1f %ciB", value, UNITS.charAt(unit));
     }
 
-    static long parse(String text) {
+    /** Reads one; an IllegalArgumentException says what was expected. */
+    public static long parse(String text) {
         Matcher matcher = FORM.matcher(text.strip());
         if (!matcher.matches()) {
-            throw new TypeConversionException(
+            throw new IllegalArgumentException(
                     "'"
                             + text
                             + "' is not a size; expected a number and a unit, such as 64M or"
@@ -47,12 +48,7 @@ final class HumanSize implements ITypeConverter<Long> {
                     .toBigInteger()
                     .longValueExact();
         } catch (ArithmeticException e) {
-            throw new TypeConversionException("'" + text + "' is too large; at most 8EiB - 1");
+            throw new IllegalArgumentException("'" + text + "' is too large; at most 8EiB - 1");
         }
-    }
-
-    @Override
-    public Long convert(String value) {
-        return parse(value);
     }
 }

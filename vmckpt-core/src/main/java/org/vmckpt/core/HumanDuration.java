@@ -1,18 +1,19 @@
-package org.vmckpt.cli;
+package org.vmckpt.core;
 
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** Durations as people write them: {@code 3.5 ms}, {@code 1 min 20 s}. */
-final class HumanDuration implements ITypeConverter<Duration> {
-    private static final Pattern FORM = Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*(us|ms|s|m|min|h)");
+public final class HumanDuration {
+    private static final Pattern FORM =
+            Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*(us|ms|s|m|min|h|d)");
 
-    static String format(Duration duration) {
+    private HumanDuration() {}
+
+    public static String format(Duration duration) {
         long nanos = duration.toNanos();
         if (nanos < 1_000_000) {
             return decimal(nanos / 1e3, "µs");
@@ -34,14 +35,15 @@ final class HumanDuration implements ITypeConverter<Duration> {
         return String.format(Locale.ROOT, digits, value, unit);
     }
 
-    static Duration parse(String text) {
+    /** Reads one; an IllegalArgumentException says what was expected. */
+    public static Duration parse(String text) {
         Matcher matcher = FORM.matcher(text.strip());
         if (!matcher.matches()) {
-            throw new TypeConversionException(
+            throw new IllegalArgumentException(
                     "'"
                             + text
                             + "' is not a duration; expected a number and one of us, ms, s, min,"
-                            + " h, such as 500ms or 5s");
+                            + " h, d, such as 500ms or 5s");
         }
         BigDecimal nanos =
                 new BigDecimal(matcher.group(1))
@@ -49,7 +51,7 @@ final class HumanDuration implements ITypeConverter<Duration> {
         try {
             return Duration.ofNanos(nanos.toBigInteger().longValueExact());
         } catch (ArithmeticException e) {
-            throw new TypeConversionException("'" + text + "' is too long; at most 292 years");
+            throw new IllegalArgumentException("'" + text + "' is too long; at most 292 years");
         }
     }
 
@@ -59,12 +61,8 @@ final class HumanDuration implements ITypeConverter<Duration> {
             case "ms" -> 1_000_000L;
             case "s" -> 1_000_000_000L;
             case "h" -> 3_600_000_000_000L;
+            case "d" -> 86_400_000_000_000L;
             default -> 60_000_000_000L;
         };
-    }
-
-    @Override
-    public Duration convert(String value) {
-        return parse(value);
     }
 }
