@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
@@ -21,8 +22,9 @@ import org.vmckpt.core.VmckptException;
  *
  * @param keepCount how many of the newest are kept
  * @param keepFor how long each one is kept
+ * @param periods of how many hours, days and weeks the newest is kept
  */
-public record Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
+public record Retention(OptionalInt keepCount, Optional<Duration> keepFor, KeepPeriods periods) {
     private static final Comparator<Manifest> NEWEST_FIRST =
             Comparator.comparing(Manifest::createdAt).thenComparing(Manifest::id).reversed();
 
@@ -30,9 +32,13 @@ public record Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
         if (keepCount.isPresent() && keepCount.getAsInt() < 1) {
             throw new IllegalArgumentException("the newest is always kept: " + keepCount);
         }
-        if (keepCount.isEmpty() && keepFor.isEmpty()) {
+        if (keepCount.isEmpty() && keepFor.isEmpty() && periods.isNone()) {
             throw new IllegalArgumentException("say how many to keep, or for how long");
         }
+    }
+
+    public Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
+        this(keepCount, keepFor, KeepPeriods.NONE);
     }
 
     public static Retention newest(int count) {
@@ -44,7 +50,7 @@ public record Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
     }
 
     /**
-     * What to remove. A checkpoint is kept when either rule keeps it.
+     * What to remove. A checkpoint is kept when one of the rules keeps it.
      *
      * @param all checkpoints, of any guest and series
      * @param member a checkpoint of the series; without one nothing is removed
@@ -57,8 +63,10 @@ public record Retention(OptionalInt keepCount, Optional<Duration> keepFor) {
                         .toList();
         List<Manifest> old =
                 series.subList(Math.min(series.size(), keepCount.orElse(1)), series.size());
+        Set<Manifest> kept = periods.kept(series);
         return old.stream()
                 .filter(manifest -> manifest.name().isEmpty())
+                .filter(manifest -> !kept.contains(manifest))
                 .filter(manifest ->
                         keepFor.isEmpty() || isOlder(manifest, now.minus(keepFor.get())))
                 .toList();

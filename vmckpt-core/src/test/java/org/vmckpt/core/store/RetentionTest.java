@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZonedDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +71,39 @@ class RetentionTest {
         assertThatThrownBy(() -> Retention.newest(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> new Retention(OptionalInt.empty(), Optional.empty()))
                 .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void theNewestOfEachHourDayAndWeekIsKept() {
+        // Hours apart, the newest on a Monday at 01:00 of its zone.
+        ZoneId zone = ZoneId.of("Europe/Berlin");
+        Instant newest = ZonedDateTime.of(2024, 3, 4, 1, 0, 0, 0, zone).toInstant();
+        List<Manifest> all = new ArrayList<>();
+        for (int hour = 0; hour < 24 * 21; hour++) {
+            all.add(at(newest.minus(Duration.ofHours(hour))));
+            all.add(at(newest.minus(Duration.ofHours(hour)).plusSeconds(600)));
+        }
+        KeepPeriods periods = new KeepPeriods(3, 3, 2, zone);
+        Retention retention = new Retention(OptionalInt.empty(), Optional.empty(), periods);
+        List<Manifest> kept = new ArrayList<>(all);
+        kept.removeAll(retention.expired(all, all.getFirst(), newest));
+        assertThat(kept)
+                .extracting(
+                        manifest -> manifest.createdAt().atZone(zone).toLocalDateTime().toString())
+                .containsExactly(
+                        "2024-03-04T01:10", // hour, day and week
+                        "2024-03-04T00:10", // hour
+                        "2024-03-03T23:10", // hour, day and week before
+                        "2024-03-02T23:10"); // day
+    }
+
+    private static Manifest at(Instant time) {
+        return at(
+                (int) Duration.between(Fixture.TIME, time).toSeconds(),
+                Optional.empty(),
+                Optional.of("watch"),
+                "guest",
+                "/qmp");
     }
 
     @Test
