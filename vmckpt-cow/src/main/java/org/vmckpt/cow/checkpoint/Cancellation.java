@@ -33,8 +33,8 @@ public final class Cancellation {
                 "checkpoint: cancelled; it was taken back and the guest runs on");
     }
 
-    /** A listener that also ends the work that reports to it. */
-    ProgressListener guarding(ProgressListener progress) {
+    /** A listener that also ends the work that reports to it, by a CancellationException. */
+    public ProgressListener guarding(ProgressListener progress) {
         return (phase, done, total, unit) -> {
             if (requested) {
                 throw new CancellationException();

@@ -54,6 +54,11 @@ public record CheckpointRequest(
                 diskIo);
     }
 
+    public CheckpointRequest withName(Optional<String> label) {
+        return new CheckpointRequest(
+                qmpSocket, store, label, cowBudgetBytes, drainTimeout, engine, full, diskIo);
+    }
+
     public CheckpointRequest withCowBudget(long bytes) {
         return new CheckpointRequest(
                 qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full, diskIo);

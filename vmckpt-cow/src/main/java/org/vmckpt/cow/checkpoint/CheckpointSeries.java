@@ -49,10 +49,37 @@ public final class CheckpointSeries implements AutoCloseable {
      */
     public CheckpointReport take(ProgressListener progress, Cancellation cancellation)
             throws VmckptException {
-        return Attempts.take(() -> attempt(progress, cancellation), progress, cancellation);
+        return take(request, name, progress, cancellation);
     }
 
-    private CheckpointReport attempt(ProgressListener progress, Cancellation cancellation)
+    /**
+     * The same for one that differs from the others in its name, its limits, or the series that it
+     * is a member of; it stores only what changed, as they do.
+     *
+     * @param wanted its engine must be uffd or not said, and its guest and store the same
+     * @param series empty for a checkpoint that retention never removes
+     */
+    public CheckpointReport take(
+            CheckpointRequest wanted,
+            Optional<String> series,
+            ProgressListener progress,
+            Cancellation cancellation)
+            throws VmckptException {
+        CheckpointRequest tracked = wanted.withEngine(EngineName.UFFD);
+        return Attempts.take(
+                () -> attempt(tracked, series, progress, cancellation), progress, cancellation);
+    }
+
+    /** The checkpoint since which the guest's memory is tracked; empty when it is not. */
+    public Optional<CheckpointId> trackedSince() {
+        return since;
+    }
+
+    private CheckpointReport attempt(
+            CheckpointRequest wanted,
+            Optional<String> series,
+            ProgressListener progress,
+            Cancellation cancellation)
             throws VmckptException {
         boolean done = false;
         try (StoreHold _ = request.store().hold()) {
@@ -64,8 +91,8 @@ public final class CheckpointSeries implements AutoCloseable {
             if (standing == null) {
                 standing = new Standing(guest);
             }
-            Lineage lineage = new Lineage(Optional.of(memory), since, name);
-            CheckpointReport report = run(lineage, standing, progress, cancellation);
+            Lineage lineage = new Lineage(Optional.of(memory), since, series);
+            CheckpointReport report = run(wanted, lineage, standing, progress, cancellation);
             since = Optional.of(report.manifest().id());
             done = true;
             return report;
@@ -77,11 +104,15 @@ public final class CheckpointSeries implements AutoCloseable {
     }
 
     private CheckpointReport run(
-            Lineage lineage, Standing ready, ProgressListener progress, Cancellation cancellation)
+            CheckpointRequest wanted,
+            Lineage lineage,
+            Standing ready,
+            ProgressListener progress,
+            Cancellation cancellation)
             throws VmckptException {
         try (CheckpointRun run =
                 new CheckpointRun(
-                        guest, request, lineage, ready, progress, cancellation, PauseProbe.NONE)) {
+                        guest, wanted, lineage, ready, progress, cancellation, PauseProbe.NONE)) {
             return run.take();
         }
     }

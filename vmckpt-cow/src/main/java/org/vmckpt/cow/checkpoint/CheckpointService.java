@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.util.Optional;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.StoreHold;
@@ -27,8 +28,28 @@ public final class CheckpointService {
         return checkpoint(request, progress, cancellation, PauseProbe.NONE);
     }
 
+    /** The same for a member of a series, of which retention removes the older ones. */
+    public static CheckpointReport checkpoint(
+            CheckpointRequest request,
+            Optional<String> series,
+            ProgressListener progress,
+            Cancellation cancellation)
+            throws VmckptException {
+        return checkpoint(request, Lineage.of(series), progress, cancellation, PauseProbe.NONE);
+    }
+
     static CheckpointReport checkpoint(
             CheckpointRequest request,
+            ProgressListener progress,
+            Cancellation cancellation,
+            PauseProbe probe)
+            throws VmckptException {
+        return checkpoint(request, Lineage.NONE, progress, cancellation, probe);
+    }
+
+    private static CheckpointReport checkpoint(
+            CheckpointRequest request,
+            Lineage lineage,
             ProgressListener progress,
             Cancellation cancellation,
             PauseProbe probe)
@@ -37,7 +58,7 @@ public final class CheckpointService {
         Thread.ofPlatform().name("vmckpt-practice").daemon().start(MemoryTracker::practise);
         try (GuestSession guest = GuestSession.open(request.qmpSocket())) {
             return Attempts.take(
-                    () -> attempt(guest, request, progress, cancellation, probe),
+                    () -> attempt(guest, request, lineage, progress, cancellation, probe),
                     progress,
                     cancellation);
         }
@@ -46,6 +67,7 @@ public final class CheckpointService {
     private static CheckpointReport attempt(
             GuestSession guest,
             CheckpointRequest request,
+            Lineage lineage,
             ProgressListener progress,
             Cancellation cancellation,
             PauseProbe probe)
@@ -53,13 +75,7 @@ public final class CheckpointService {
         try (StoreHold _ = request.store().hold();
                 CheckpointRun run =
                         new CheckpointRun(
-                                guest,
-                                request,
-                                Lineage.NONE,
-                                null,
-                                progress,
-                                cancellation,
-                                probe)) {
+                                guest, request, lineage, null, progress, cancellation, probe)) {
             return run.take();
         }
     }

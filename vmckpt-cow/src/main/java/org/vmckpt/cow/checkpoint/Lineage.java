@@ -22,7 +22,12 @@ record Lineage(
     private static final int LONGEST_CHAIN = 32;
 
     /** A checkpoint by itself. */
-    static final Lineage NONE = new Lineage(Optional.empty(), Optional.empty(), Optional.empty());
+    static final Lineage NONE = of(Optional.empty());
+
+    /** A checkpoint whose memory was not tracked. */
+    static Lineage of(Optional<String> series) {
+        return new Lineage(Optional.empty(), Optional.empty(), series);
+    }
 
     /** The caller holds the store, so that what is found stays. */
     MemoryParent parent(Store store, GuestDefinition guest, boolean full) throws VmckptException {
