@@ -1,8 +1,7 @@
 /**
- * The daemon on the host: it will own sessions with guests, schedules, hooks and the API.
- *
- * <p>Nothing of it exists yet: today the command line takes and restores checkpoints in its own
- * process.
+ * The daemon on the host: it takes checkpoints by schedule and on request, and keeps guests tracked
+ * in between. {@code service} puts its parts together; {@code client} is for the command line, and
+ * knows nothing of the others.
  */
 @NullMarked
 package org.vmckpt.agent;

@@ -1,0 +1,88 @@
+package org.vmckpt.agent.api;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.vmckpt.agent.guest.CheckpointOrder;
+import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.EngineName;
+
+/**
+ * The body that asks for a job.
+ *
+ * @param kind {@code checkpoint}, {@code release} or {@code verify}
+ * @param guest a name of the configuration; or {@code qmp:} and the path of a monitor, for root
+ * @param checkpoint what is verified
+ */
+record JobRequest(
+        Optional<String> kind,
+        Optional<String> guest,
+        Optional<String> checkpoint,
+        Optional<String> name,
+        Optional<String> engine,
+        Optional<Boolean> full,
+        Optional<Long> cowBudgetBytes,
+        Optional<Long> drainTimeoutMillis,
+        Optional<String> diskIo) {
+    static final String QMP = "qmp:";
+    private static final int MAX_NAME = 128;
+
+    /** A day; what is longer is a mistake. */
+    private static final long MAX_DRAIN_MILLIS = Duration.ofDays(1).toMillis();
+
+    CheckpointOrder order() throws BadRequestException {
+        String label = name.orElse("-");
+        if (label.isEmpty()
+                || label.length() > MAX_NAME
+                || label.chars().anyMatch(Character::isISOControl)) {
+            throw bad("name", "1 to " + MAX_NAME + " characters, no control characters");
+        }
+        if (cowBudgetBytes.filter(bytes -> bytes < 1).isPresent()) {
+            throw bad("cowBudgetBytes", "1 or more");
+        }
+        if (drainTimeoutMillis.filter(it -> it < 1 || it > MAX_DRAIN_MILLIS).isPresent()) {
+            throw bad("drainTimeoutMillis", "1 to " + MAX_DRAIN_MILLIS);
+        }
+        return new CheckpointOrder(
+                name,
+                engine.isEmpty() || engine.get().equals("auto")
+                        ? Optional.empty()
+                        : Optional.of(one("engine", EngineName.values(), engine.get())),
+                full.orElse(false),
+                cowBudgetBytes.map(OptionalLong::of).orElse(OptionalLong.empty()),
+                drainTimeoutMillis.map(Duration::ofMillis),
+                diskIo.isEmpty()
+                        ? Optional.empty()
+                        : Optional.of(one("diskIo", DiskIo.values(), diskIo.get())));
+    }
+
+    /** The path after {@code qmp:}. */
+    static Path monitor(String reference) throws BadRequestException {
+        try {
+            Path path = Path.of(reference.substring(QMP.length()));
+            if (path.isAbsolute()) {
+                return path.normalize();
+            }
+        } catch (InvalidPathException e) {
+            // Reported like a path that is not absolute.
+        }
+        throw bad("guest", "qmp: and an absolute path");
+    }
+
+    private static <E extends Enum<E>> E one(String field, E[] values, String text)
+            throws BadRequestException {
+        return Arrays.stream(values)
+                .filter(value -> value.name().toLowerCase(Locale.ROOT).equals(text))
+                .findFirst()
+                .orElseThrow(() ->
+                        bad(field, "one of " + Arrays.toString(values).toLowerCase(Locale.ROOT)));
+    }
+
+    static BadRequestException bad(String field, String expected) {
+        return new BadRequestException(400, field + ": expected " + expected);
+    }
+}

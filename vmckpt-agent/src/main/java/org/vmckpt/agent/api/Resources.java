@@ -1,0 +1,200 @@
+package org.vmckpt.agent.api;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.vmckpt.agent.guest.CheckpointOrder;
+import org.vmckpt.agent.job.Job;
+import org.vmckpt.agent.job.JobKind;
+import org.vmckpt.agent.job.JobState;
+import org.vmckpt.agent.job.JobView;
+import org.vmckpt.agent.metrics.AgentMetrics;
+import org.vmckpt.agent.schedule.Scheduler;
+import org.vmckpt.core.ConflictException;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.CheckpointListing;
+
+/** All endpoints. */
+final class Resources {
+    static final String DESCRIPTION = "openapi.yaml";
+
+    private final ApiContext context;
+
+    private Resources(ApiContext context) {
+        this.context = context;
+    }
+
+    static Routes routes(ApiContext context) {
+        Resources resources = new Resources(context);
+        return new Routes()
+                .add("GET", "/v1/health", resources::health)
+                .add("GET", "/v1/openapi.yaml", _ -> description())
+                .add("GET", "/metrics", resources::metrics)
+                .add("GET", "/v1/guests", resources::guests)
+                .add("GET", "/v1/guests/{name}", resources::guest)
+                .add("GET", "/v1/checkpoints", resources::checkpoints)
+                .add("GET", "/v1/checkpoints/{checkpoint}", resources::checkpoint)
+                .add("DELETE", "/v1/checkpoints/{checkpoint}", resources::remove)
+                .add("GET", "/v1/jobs", resources::jobs)
+                .add("POST", "/v1/jobs", resources::submit)
+                .add("GET", "/v1/jobs/{job}", resources::job)
+                .add("DELETE", "/v1/jobs/{job}", resources::cancel)
+                .add("GET", "/v1/jobs/{job}/events", resources::events)
+                .add("GET", "/v1/schedules", resources::schedules)
+                .add("POST", "/v1/schedules/{schedule}/run", resources::runSchedule);
+    }
+
+    private Answer health(Call call) {
+        Map<String, Object> health = new LinkedHashMap<>();
+        health.put("status", "ok");
+        health.put("startedAt", context.startedAt());
+        health.put("store", context.store().directory().toString());
+        health.put("jobsRunning", context.jobs().count(JobState.RUNNING));
+        health.put("jobsWaiting", context.jobs().count(JobState.WAITING));
+        health.put("user", call.peer().name());
+        return Answer.ok(health);
+    }
+
+    private static Answer description() {
+        try (InputStream in = Resources.class.getResourceAsStream(DESCRIPTION)) {
+            byte[] bytes = Objects.requireNonNull(in, DESCRIPTION).readAllBytes();
+            return Answer.text("application/yaml", new String(bytes, StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Answer metrics(Call call) {
+        return new Answer.Whole(200, AgentMetrics.CONTENT_TYPE, context.metrics().text());
+    }
+
+    private Answer guests(Call call) {
+        return Answer.ok(Map.of("guests", context.guests().list()));
+    }
+
+    private Answer guest(Call call) throws VmckptException {
+        return Answer.ok(context.guests().find(call.parameter("name")));
+    }
+
+    private Answer checkpoints(Call call) throws VmckptException {
+        CheckpointListing listing = CheckpointListing.of(context.store());
+        Optional<String> guest = call.query("guest");
+        return Answer.ok(guest.isEmpty() ? listing : listing.ofGuest(guest.get()));
+    }
+
+    private Answer checkpoint(Call call) throws VmckptException {
+        return Answer.ok(context.store().find(call.parameter("checkpoint")));
+    }
+
+    private Answer remove(Call call) throws VmckptException {
+        Manifest manifest = context.store().find(call.parameter("checkpoint"));
+        return Answer.ok(context.store().remove(manifest.id()));
+    }
+
+    private Answer jobs(Call call) {
+        List<JobView> views = context.jobs().list().stream().map(Job::view).toList();
+        return Answer.ok(Map.of("jobs", views));
+    }
+
+    private Answer submit(Call call) throws VmckptException, BadRequestException {
+        JobRequest wanted = call.body(JobRequest.class);
+        Job job =
+                switch (wanted.kind().orElse("")) {
+                    case "checkpoint" ->
+                            context.guests()
+                                    .checkpoint(
+                                            guestName(wanted, call.peer()),
+                                            wanted.order(),
+                                            Optional.empty());
+                    case "release" -> context.guests().release(guestName(wanted, call.peer()));
+                    case "verify" -> verify(wanted);
+                    default -> throw JobRequest.bad("kind", "checkpoint, release or verify");
+                };
+        return Answer.json(202, job.view());
+    }
+
+    private String guestName(JobRequest wanted, Peer peer)
+            throws VmckptException, BadRequestException {
+        String reference = wanted.guest().orElse("");
+        if (reference.isEmpty()) {
+            throw JobRequest.bad("guest", "a guest of the configuration");
+        }
+        if (!reference.startsWith(JobRequest.QMP)) {
+            return reference;
+        }
+        return context.guests()
+                .nameOf(JobRequest.monitor(reference), peer.root())
+                .orElseThrow(() ->
+                        new RefusedException(
+                                "use the guest "
+                                        + reference
+                                        + ": it is not in the agent's configuration, and only root"
+                                        + " may name a guest by its socket"));
+    }
+
+    private Job verify(JobRequest wanted) throws VmckptException, BadRequestException {
+        if (wanted.checkpoint().isEmpty()) {
+            throw JobRequest.bad("checkpoint", "the id or name of a checkpoint");
+        }
+        Manifest manifest = context.store().find(wanted.checkpoint().get());
+        return context.jobs()
+                .submit(
+                        JobKind.VERIFY,
+                        manifest.id().toString(),
+                        Optional.empty(),
+                        work -> Thread.ofPlatform().daemon().name("verify").start(work),
+                        job ->
+                                Json.MAPPER.valueToTree(
+                                        context.store()
+                                                .verify(
+                                                        manifest,
+                                                        job.cancellation()
+                                                                .guarding(job.progress()))));
+    }
+
+    private Answer job(Call call) throws NotFoundException {
+        return Answer.ok(context.jobs().find(call.parameter("job")).view());
+    }
+
+    private Answer cancel(Call call) throws NotFoundException {
+        Job job = context.jobs().find(call.parameter("job"));
+        job.cancel();
+        return Answer.json(202, job.view());
+    }
+
+    private Answer events(Call call) throws NotFoundException {
+        return new Answer.Events(context.jobs().find(call.parameter("job")));
+    }
+
+    private Answer schedules(Call call) {
+        return Answer.ok(Map.of("schedules", context.scheduler().list()));
+    }
+
+    private Answer runSchedule(Call call) throws VmckptException {
+        String name = call.parameter("schedule");
+        Scheduler.View schedule =
+                context.scheduler().list().stream()
+                        .filter(view -> view.name().equals(name))
+                        .findFirst()
+                        .orElseThrow(() ->
+                                new NotFoundException(
+                                        "find schedule " + name + ": it is not configured"));
+        if (schedule.underWay()) {
+            throw new ConflictException("run schedule " + name + ": it is under way");
+        }
+        Job job =
+                context.guests()
+                        .checkpoint(schedule.guest(), CheckpointOrder.usual(), Optional.of(name));
+        return Answer.json(202, job.view());
+    }
+}

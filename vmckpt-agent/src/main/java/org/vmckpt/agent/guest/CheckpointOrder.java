@@ -1,0 +1,54 @@
+package org.vmckpt.agent.guest;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.vmckpt.agent.config.AgentConfig;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.EngineName;
+
+/**
+ * How somebody wants a checkpoint. What is empty is as the guest's configuration says.
+ *
+ * @param engine empty for the best one
+ */
+@JsonInclude(JsonInclude.Include.NON_ABSENT)
+public record CheckpointOrder(
+        Optional<String> name,
+        Optional<EngineName> engine,
+        boolean full,
+        OptionalLong cowBudgetBytes,
+        Optional<Duration> drainTimeout,
+        Optional<DiskIo> diskIo) {
+
+    /** What a schedule orders. */
+    public static CheckpointOrder usual() {
+        return new CheckpointOrder(
+                Optional.empty(),
+                Optional.empty(),
+                false,
+                OptionalLong.empty(),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    /** Whether a series of tracked memory can take it. */
+    boolean fitsTracking() {
+        return !full && engine.filter(it -> it != EngineName.UFFD).isEmpty();
+    }
+
+    CheckpointRequest request(AgentConfig.Guest guest, Store store) {
+        return new CheckpointRequest(
+                guest.monitor(),
+                store,
+                name,
+                cowBudgetBytes.isPresent() ? cowBudgetBytes : guest.cowBudgetBytes(),
+                drainTimeout.orElse(guest.drainTimeout()),
+                engine,
+                full,
+                diskIo.orElse(guest.diskIo()));
+    }
+}

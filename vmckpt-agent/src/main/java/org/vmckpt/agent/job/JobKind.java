@@ -1,0 +1,16 @@
+package org.vmckpt.agent.job;
+
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Locale;
+
+/** What is done, as the command of the same name does it. */
+public enum JobKind {
+    CHECKPOINT,
+    RELEASE,
+    VERIFY;
+
+    @JsonValue
+    public String text() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,182 @@
+package org.vmckpt.agent.metrics;
+
+import io.prometheus.metrics.config.EscapingScheme;
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.Gauge;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
+import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.function.Supplier;
+import org.vmckpt.agent.job.JobState;
+import org.vmckpt.agent.schedule.Scheduler;
+import org.vmckpt.core.ErrorKind;
+import org.vmckpt.core.Manifest;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+
+/** All metrics. Names and labels are an interface: they are only ever added to. */
+public final class AgentMetrics {
+    public static final String CONTENT_TYPE = PrometheusTextFormatWriter.CONTENT_TYPE;
+
+    private static final String GUEST = "guest";
+    private static final double[] PAUSE_SECONDS = {
+        0.001, 0.002, 0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 10
+    };
+    private static final double[] WINDOW_SECONDS = {
+        0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300
+    };
+
+    private final PrometheusRegistry registry = new PrometheusRegistry();
+
+    private final Counter checkpoints =
+            counter("vmckpt_checkpoints_total", "Checkpoints taken.", GUEST);
+    private final Counter failures =
+            counter("vmckpt_checkpoint_failures_total", "Checkpoints that failed.", GUEST, "cause");
+    private final Counter storedBytes =
+            counter("vmckpt_stored_bytes_total", "Bytes put into the store.", GUEST);
+    private final Histogram pause =
+            histogram("vmckpt_pause_seconds", "How long guests stood still.", PAUSE_SECONDS);
+    private final Histogram window =
+            histogram(
+                    "vmckpt_copy_window_seconds",
+                    "How long memory was write-protected after a pause.",
+                    WINDOW_SECONDS);
+    private final Histogram durable =
+            histogram(
+                    "vmckpt_durable_seconds",
+                    "From a pause to the checkpoint on disk.",
+                    WINDOW_SECONDS);
+    private final Gauge faultP99 =
+            gauge(
+                    "vmckpt_fault_p99_seconds",
+                    "How long the slowest hundredth of the guest's page faults took, at the last"
+                            + " checkpoint.",
+                    GUEST);
+    private final Gauge dirtyPages =
+            gauge("vmckpt_dirty_pages", "Pages that the last checkpoint had to copy.", GUEST);
+    private final Gauge lastBytes =
+            gauge(
+                    "vmckpt_last_stored_bytes",
+                    "Bytes that the last checkpoint put into the store.",
+                    GUEST);
+    private final Gauge lastTime =
+            gauge(
+                    "vmckpt_last_checkpoint_timestamp_seconds",
+                    "When the last checkpoint became durable.",
+                    GUEST);
+
+    private Counter counter(String name, String help, String... labels) {
+        return Counter.builder().name(name).help(help).labelNames(labels).register(registry);
+    }
+
+    private Gauge gauge(String name, String help, String... labels) {
+        return Gauge.builder().name(name).help(help).labelNames(labels).register(registry);
+    }
+
+    private Histogram histogram(String name, String help, double[] upperBounds) {
+        return Histogram.builder()
+                .name(name)
+                .help(help)
+                .labelNames(GUEST)
+                .classicOnly()
+                .classicUpperBounds(upperBounds)
+                .register(registry);
+    }
+
+    /** What is asked when somebody looks. */
+    public interface Source {
+        long jobs(JobState state);
+
+        List<Scheduler.View> schedules();
+
+        /** Names of guests, and whether each is tracked. */
+        List<Tracked> tracked();
+
+        double storeFreeBytes();
+    }
+
+    /** Whether a guest's memory is tracked. */
+    public record Tracked(String guest, boolean tracked) {}
+
+    /** Adds what is not counted but asked for. */
+    public void observe(Source source) {
+        callback(
+                "vmckpt_jobs",
+                "Jobs that wait, and that run.",
+                List.of("state"),
+                () ->
+                        List.of(
+                                new Sample(source.jobs(JobState.WAITING), "waiting"),
+                                new Sample(source.jobs(JobState.RUNNING), "running")));
+        callback(
+                "vmckpt_schedule_lag_seconds",
+                "How much later than due the schedule's last checkpoint began.",
+                List.of("schedule"),
+                () ->
+                        source.schedules().stream()
+                                .map(view -> new Sample(view.lag().toMillis() / 1e3, view.name()))
+                                .toList());
+        callback(
+                "vmckpt_guest_tracked",
+                "1 while the guest's memory is tracked.",
+                List.of(GUEST),
+                () ->
+                        source.tracked().stream()
+                                .map(view -> new Sample(view.tracked() ? 1 : 0, view.guest()))
+                                .toList());
+        callback(
+                "vmckpt_store_free_bytes",
+                "What the store's file system has left.",
+                List.of(),
+                () -> List.of(new Sample(source.storeFreeBytes())));
+    }
+
+    private record Sample(double value, String... labels) {}
+
+    private void callback(
+            String name, String help, List<String> labels, Supplier<List<Sample>> samples) {
+        GaugeWithCallback.builder()
+                .name(name)
+                .help(help)
+                .labelNames(labels.toArray(String[]::new))
+                .callback(out ->
+                        samples.get().forEach(sample -> out.call(sample.value(), sample.labels())))
+                .register(registry);
+    }
+
+    public void taken(String guest, CheckpointReport report) {
+        Manifest manifest = report.manifest();
+        checkpoints.labelValues(guest).inc();
+        storedBytes.labelValues(guest).inc(report.storedBytes());
+        pause.labelValues(guest).observe(report.pause().totalMicros() / 1e6);
+        window.labelValues(guest).observe(report.copyWindowMicros() / 1e6);
+        durable.labelValues(guest).observe(report.durableMillis() / 1e3);
+        faultP99.labelValues(guest)
+                .set(manifest.statistics().getOrDefault("cowFaultP99Micros", 0L) / 1e6);
+        dirtyPages.labelValues(guest).set(manifest.statistics().getOrDefault("pagesWanted", 0L));
+        lastBytes.labelValues(guest).set(report.storedBytes());
+        lastTime.labelValues(guest).set(manifest.createdAt().toEpochMilli() / 1e3);
+    }
+
+    public void failed(String guest, VmckptException failure) {
+        failures.labelValues(guest, ErrorKind.of(failure).text()).inc();
+    }
+
+    /** In the text format of Prometheus. */
+    public String text() {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try {
+            PrometheusTextFormatWriter.create()
+                    .write(out, registry.scrape(), EscapingScheme.ALLOW_UTF8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return out.toString(StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,239 @@
+package org.vmckpt.agent.schedule;
+
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.vmckpt.agent.config.AgentConfig;
+import org.vmckpt.agent.job.Job;
+import org.vmckpt.agent.job.JobState;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.VmckptException;
+
+/**
+ * Has checkpoints taken when they are due, in a thread of its own, which never does anything that
+ * takes long. A schedule whose last checkpoint is still under way waits for its end.
+ */
+public final class Scheduler implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
+    private static final Duration REST_AFTER_FAILURE = Duration.ofSeconds(10);
+    private static final Duration LONGEST_NAP = Duration.ofSeconds(1);
+
+    /** How precise an interval of 100 ms can be. */
+    private static final Duration SHORTEST_NAP = Duration.ofMillis(5);
+
+    /** What the scheduler needs of the rest of the agent. */
+    public interface Host {
+        Job checkpoint(AgentConfig.Schedule schedule) throws VmckptException;
+
+        /** When the newest checkpoint of the schedule's series was taken, as the store says. */
+        Optional<Instant> lastTaken(AgentConfig.Schedule schedule) throws VmckptException;
+
+        /** The loop has come round: it lives. */
+        void alive();
+    }
+
+    private final Host host;
+    private final Clock clock;
+    private final Thread thread;
+
+    /** These are guarded by this object. */
+    private final Map<String, Entry> entries = new TreeMap<>();
+
+    private boolean closed;
+    private boolean woken;
+
+    /** A schedule and how far it is. */
+    private static final class Entry {
+        final AgentConfig.Schedule schedule;
+        Instant due;
+        @Nullable Job underWay;
+        Duration lag = Duration.ZERO;
+
+        Entry(AgentConfig.Schedule schedule, Instant due) {
+            this.schedule = schedule;
+            this.due = due;
+        }
+    }
+
+    /**
+     * A schedule at one moment.
+     *
+     * @param lag how much later than due its last checkpoint began
+     */
+    public record View(
+            String name,
+            String guest,
+            String timing,
+            Instant due,
+            Duration lag,
+            boolean underWay) {}
+
+    public Scheduler(Host host, Clock clock) {
+        this.host = host;
+        this.clock = clock;
+        this.thread = Thread.ofPlatform().name("scheduler").daemon().unstarted(this::run);
+    }
+
+    public void start() {
+        thread.start();
+    }
+
+    /** Follows the configuration; a schedule that did not change keeps its due time. */
+    public void configure(AgentConfig config) {
+        Map<String, Instant> due = new TreeMap<>();
+        for (AgentConfig.Schedule schedule : config.schedules().values()) {
+            due.put(schedule.name(), firstDue(schedule));
+        }
+        synchronized (this) {
+            entries.values()
+                    .removeIf(entry ->
+                            !entry.schedule.equals(config.schedules().get(entry.schedule.name())));
+            config.schedules()
+                    .forEach((name, schedule) ->
+                            entries.computeIfAbsent(
+                                    name,
+                                    _ ->
+                                            new Entry(
+                                                    schedule,
+                                                    due.getOrDefault(name, clock.instant()))));
+            woken = true;
+            notifyAll();
+        }
+    }
+
+    private Instant firstDue(AgentConfig.Schedule schedule) {
+        Instant now = clock.instant();
+        Optional<Instant> last = Optional.empty();
+        try {
+            last = host.lastTaken(schedule);
+        } catch (VmckptException e) {
+            LOG.warn(
+                    "schedule {}: its last checkpoint is not known: {}",
+                    schedule.name(),
+                    e.getMessage());
+        }
+        return schedule.timing().nextAfter(last, now);
+    }
+
+    private void run() {
+        try {
+            while (!isClosed()) {
+                for (Entry entry : snapshot()) {
+                    step(entry);
+                }
+                host.alive();
+                nap();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
+    }
+
+    private synchronized List<Entry> snapshot() {
+        return new ArrayList<>(entries.values());
+    }
+
+    /** Only this thread changes an entry, and only under the lock. */
+    private void step(Entry entry) {
+        Instant now = clock.instant();
+        Job job = entry.underWay;
+        if (job != null && job.state().isEnd()) {
+            synchronized (this) {
+                entry.underWay = null;
+                if (job.state() != JobState.DONE) {
+                    entry.due = later(entry.due, now.plus(REST_AFTER_FAILURE));
+                }
+            }
+        }
+        if (entry.underWay == null && !entry.due.isAfter(now)) {
+            begin(entry, now);
+        }
+    }
+
+    private void begin(Entry entry, Instant now) {
+        AgentConfig.Schedule schedule = entry.schedule;
+        Duration lag = Duration.between(entry.due, now);
+        Instant next = next(schedule, entry.due, now);
+        Job job = null;
+        try {
+            job = host.checkpoint(schedule);
+        } catch (NotFoundException e) {
+            LOG.debug("schedule {}: its guest is being replaced", schedule.name());
+        } catch (VmckptException e) {
+            LOG.warn("schedule {}: {}", schedule.name(), e.getMessage());
+            next = later(next, now.plus(REST_AFTER_FAILURE));
+        }
+        synchronized (this) {
+            entry.underWay = job;
+            entry.lag = lag;
+            entry.due = next;
+        }
+    }
+
+    /** The next due time; what was missed is made up for by the one that begins now. */
+    private static Instant next(AgentConfig.Schedule schedule, Instant due, Instant now) {
+        Instant next = schedule.timing().nextAfter(Optional.of(due), now);
+        return next.isAfter(now) ? next : schedule.timing().nextAfter(Optional.of(now), now);
+    }
+
+    private static Instant later(Instant one, Instant other) {
+        return one.isAfter(other) ? one : other;
+    }
+
+    private synchronized void nap() throws InterruptedException {
+        Instant now = clock.instant();
+        Duration nap = LONGEST_NAP;
+        for (Entry entry : entries.values()) {
+            Duration left =
+                    entry.underWay == null ? Duration.between(now, entry.due) : SHORTEST_NAP;
+            nap = left.compareTo(nap) < 0 ? left : nap;
+        }
+        long end = System.nanoTime() + Math.max(SHORTEST_NAP.toNanos(), nap.toNanos());
+        woken = false;
+        for (long left = end - System.nanoTime();
+                left > 0 && !closed && !woken;
+                left = end - System.nanoTime()) {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+    }
+
+    /** All schedules, by name. */
+    public synchronized List<View> list() {
+        return entries.values().stream()
+                .map(entry ->
+                        new View(
+                                entry.schedule.name(),
+                                entry.schedule.guest(),
+                                entry.schedule.timing().text(),
+                                entry.due,
+                                entry.lag,
+                                entry.underWay != null))
+                .toList();
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            closed = true;
+            notifyAll();
+        }
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
