@@ -2,8 +2,10 @@ package org.vmckpt.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.NotFoundException;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import picocli.CommandLine.Option;
@@ -15,12 +17,12 @@ final class CaptureOptions {
             paramLabel = "GUEST",
             converter = GuestReference.Converter.class,
             description = GuestReference.DESCRIPTION)
-    private GuestReference guest = new GuestReference(Path.of(""));
+    private GuestReference guest = GuestReference.NONE;
 
     @Option(
             names = "--cow-budget",
             paramLabel = "SIZE",
-            converter = HumanSize.class,
+            converter = SizeOption.class,
             description = {
                 "Memory for pages that the guest writes while they wait for the store, for example"
                     + " 256M. Default: the smaller of the guest's memory and a quarter of the free"
@@ -31,12 +33,12 @@ final class CaptureOptions {
     @Option(
             names = "--drain-timeout",
             paramLabel = "TIME",
-            converter = HumanDuration.class,
+            converter = DurationOption.class,
             description = {
                 "How long the guest may stand still for its pending disk requests, for example"
                         + " 500ms; a checkpoint that would take longer fails. Default: 1s."
             })
-    private Duration drainTimeout = CheckpointRequest.DEFAULT_DRAIN_TIMEOUT;
+    private @Nullable Duration drainTimeout;
 
     @Option(
             names = "--disk-io",
@@ -48,13 +50,22 @@ final class CaptureOptions {
                         + " -device …,werror=stop,rerror=stop and the engine uffd; auto does that"
                         + " for the volumes that allow it. Default: auto."
             })
-    private DiskIo diskIo = DiskIo.AUTO;
+    private @Nullable DiskIo diskIo;
 
     DiskIo diskIo() {
-        return diskIo;
+        return askedDiskIo().orElse(DiskIo.AUTO);
     }
 
-    Path qmpSocket() {
+    /** Empty when the user did not say. */
+    Optional<DiskIo> askedDiskIo() {
+        return Optional.ofNullable(diskIo);
+    }
+
+    GuestReference guest() {
+        return guest;
+    }
+
+    Path qmpSocket() throws NotFoundException {
         return guest.qmpSocket();
     }
 
@@ -64,6 +75,11 @@ final class CaptureOptions {
     }
 
     Duration drainTimeout() {
-        return drainTimeout;
+        return askedDrainTimeout().orElse(CheckpointRequest.DEFAULT_DRAIN_TIMEOUT);
+    }
+
+    /** Empty when the user did not say. */
+    Optional<Duration> askedDrainTimeout() {
+        return Optional.ofNullable(drainTimeout);
     }
 }

@@ -1,8 +1,15 @@
 package org.vmckpt.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
@@ -68,14 +75,48 @@ final class CheckpointCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws VmckptException {
-        try (Store store = session.openOrCreateStore()) {
-            CheckpointReport report = checkpoint(store);
-            session.printResult(
-                    CheckpointReportText.json(report),
-                    out -> CheckpointReportText.print(report, out));
-            report.warnings().forEach(session::warn);
-        }
+        Optional<AgentClient> agent = session.agent();
+        CheckpointReport report = agent.isPresent() ? ask(agent.get()) : checkpoint();
+        session.printResult(
+                CheckpointReportText.json(report), out -> CheckpointReportText.print(report, out));
+        report.warnings().forEach(session::warn);
         return ExitCode.OK.number();
+    }
+
+    private CheckpointReport checkpoint() throws VmckptException {
+        try (Store store = session.openOrCreateStore()) {
+            return checkpoint(store);
+        }
+    }
+
+    /** The agent takes it; Ctrl-C cancels it there. */
+    private CheckpointReport ask(AgentClient agent) throws VmckptException {
+        ObjectNode wanted =
+                Json.MAPPER
+                        .createObjectNode()
+                        .put("kind", "checkpoint")
+                        .put("guest", capture.guest().text())
+                        .put("full", full);
+        Optional.ofNullable(name).ifPresent(text -> wanted.put("name", text));
+        engine.name().ifPresent(asked -> wanted.put("engine", asked.text()));
+        capture.cowBudgetBytes().ifPresent(bytes -> wanted.put("cowBudgetBytes", bytes));
+        capture.askedDrainTimeout()
+                .ifPresent(time -> wanted.put("drainTimeoutMillis", time.toMillis()));
+        capture.askedDiskIo()
+                .ifPresent(mode -> wanted.put("diskIo", mode.name().toLowerCase(Locale.ROOT)));
+        try (agent;
+                ProgressDisplay progress = session.progress();
+                SignalCancellation signals = SignalCancellation.install()) {
+            JsonNode result = agent.run(wanted, progress, signals::onSignal);
+            return Json.MAPPER.treeToValue(result, CheckpointReport.class);
+        } catch (JsonProcessingException e) {
+            throw new ProtocolException(
+                    "take a checkpoint through the agent: it is of another version than this"
+                            + " command; restart it, or use --agent none ("
+                            + e.getOriginalMessage()
+                            + ")",
+                    e);
+        }
     }
 
     private CheckpointReport checkpoint(Store store) throws VmckptException {
@@ -85,7 +126,7 @@ final class CheckpointCommand implements Callable<Integer> {
         }
     }
 
-    private CheckpointRequest request(Store store) {
+    private CheckpointRequest request(Store store) throws VmckptException {
         return new CheckpointRequest(
                 capture.qmpSocket(),
                 store,

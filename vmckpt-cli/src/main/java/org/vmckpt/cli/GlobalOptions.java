@@ -1,6 +1,7 @@
 package org.vmckpt.cli;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
@@ -8,6 +9,8 @@ import picocli.CommandLine.ScopeType;
 /** Options that every command takes, before or after its name. */
 final class GlobalOptions {
     static final String DEFAULT_STORE = "/var/lib/vmckpt";
+    private static final String DEFAULT_AGENT = "/run/vmckpt/agent.sock";
+    private static final String NO_AGENT = "none";
 
     // No defaultValue: picocli would apply it again in the subcommand, over what stood before it.
     @Option(
@@ -21,6 +24,18 @@ final class GlobalOptions {
                         + "."
             })
     @Nullable Path store;
+
+    @Option(
+            names = "--agent",
+            paramLabel = "SOCKET|none",
+            scope = ScopeType.INHERIT,
+            description = {
+                "The socket of vmckpt-agent, which then does the work; none does it in this"
+                        + " process. Default: the environment variable VMCKPT_AGENT, else "
+                        + DEFAULT_AGENT
+                        + " if an agent answers there and uses the store that was asked for."
+            })
+    @Nullable String agent;
 
     @Option(
             names = "--json",
@@ -68,6 +83,28 @@ final class GlobalOptions {
                 fromEnvironment == null || fromEnvironment.isEmpty()
                         ? DEFAULT_STORE
                         : fromEnvironment);
+    }
+
+    /** Whether the user named a store, rather than taking what is usual. */
+    boolean storeAsked() {
+        String fromEnvironment = System.getenv("VMCKPT_STORE");
+        return store != null || (fromEnvironment != null && !fromEnvironment.isEmpty());
+    }
+
+    /** The agent that the user named. */
+    Optional<Path> askedAgent() {
+        String asked = agent != null ? agent : System.getenv("VMCKPT_AGENT");
+        return asked == null || asked.isEmpty() || asked.equals(NO_AGENT)
+                ? Optional.empty()
+                : Optional.of(Path.of(asked).toAbsolutePath());
+    }
+
+    /** The agent to look for when the user named none; empty when there is to be none. */
+    Optional<Path> usualAgent() {
+        String asked = agent != null ? agent : System.getenv("VMCKPT_AGENT");
+        return asked != null && !asked.isEmpty()
+                ? Optional.empty()
+                : Optional.of(Path.of(DEFAULT_AGENT));
     }
 
     boolean showProgress() {

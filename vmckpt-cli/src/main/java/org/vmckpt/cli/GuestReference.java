@@ -1,29 +1,56 @@
 package org.vmckpt.cli;
 
 import java.nio.file.Path;
+import java.util.regex.Pattern;
+import org.vmckpt.core.NotFoundException;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * How a user names a running guest: by its QMP socket.
+ * How a user names a running guest: by its QMP socket, or by the name that the agent's
+ * configuration gives it.
  *
- * @param qmpSocket absolute
+ * @param text as the agent takes it: {@code qmp:} and an absolute path, or a name
  */
-record GuestReference(Path qmpSocket) {
+record GuestReference(String text) {
     static final String DESCRIPTION =
             "A running guest: qmp: and the path of a QMP socket that QEMU opened with -qmp"
-                    + " unix:PATH,server=on,wait=off and that nobody else is connected to.";
+                    + " unix:PATH,server=on,wait=off and that nobody else is connected to; or the"
+                    + " guest's name in the configuration of vmckpt-agent.";
     private static final String QMP = "qmp:";
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
+
+    static final GuestReference NONE = new GuestReference(QMP + "/");
+
+    /** Its monitor, for work in this process. */
+    Path qmpSocket() throws NotFoundException {
+        if (!text.startsWith(QMP)) {
+            throw new NotFoundException(
+                    "find guest "
+                            + text
+                            + ": that is a name for vmckpt-agent, and no agent is used here; start"
+                            + " the agent (systemctl start vmckpt-agent), or give"
+                            + " qmp:/path/to/socket");
+        }
+        return Path.of(text.substring(QMP.length()));
+    }
 
     /** Reads it from the command line. */
     static final class Converter implements ITypeConverter<GuestReference> {
         @Override
         public GuestReference convert(String text) {
-            if (!text.startsWith(QMP) || text.length() == QMP.length()) {
-                throw new TypeConversionException(
-                        "'" + text + "' is not a guest; expected qmp:/path/to/socket");
+            if (text.startsWith(QMP) && text.length() > QMP.length()) {
+                Path path = Path.of(text.substring(QMP.length())).toAbsolutePath();
+                return new GuestReference(QMP + path);
             }
-            return new GuestReference(Path.of(text.substring(QMP.length())).toAbsolutePath());
+            if (NAME.matcher(text).matches()) {
+                return new GuestReference(text);
+            }
+            throw new TypeConversionException(
+                    "'"
+                            + text
+                            + "' is not a guest; expected qmp:/path/to/socket, or a guest's name in"
+                            + " the agent's configuration");
         }
     }
 }

@@ -1,18 +1,15 @@
 package org.vmckpt.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.concurrent.Callable;
+import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.Json;
-import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.store.Store;
+import org.vmckpt.core.store.CheckpointListing;
 import picocli.CommandLine.Command;
 
 /** Lists the checkpoints of a store. */
@@ -35,74 +32,31 @@ final class ListCommand implements Callable<Integer> {
         this.session = session;
     }
 
-    /** A checkpoint with the size that it has in this store. */
-    private record Line(Manifest manifest, OptionalLong storedBytes) {}
-
     @Override
     public Integer call() throws VmckptException {
-        try (Store store = session.openStore()) {
-            List<Line> lines =
-                    store.list().stream()
-                            .map(manifest -> new Line(manifest, storedBytes(store, manifest)))
-                            .toList();
-            List<String> unreadable =
-                    store.unreadable().stream().map(e -> String.valueOf(e.getMessage())).toList();
-            session.printResult(json(lines, unreadable), out -> print(lines, out));
-            unreadable.forEach(session::warn);
-        }
+        CheckpointListing listing = Listings.read(session);
+        session.printResult(
+                Json.MAPPER.valueToTree(listing), out -> print(listing.checkpoints(), out));
+        listing.unreadable().forEach(session::warn);
         return ExitCode.OK.number();
     }
 
-    /** Unknown when a segment is missing, which {@code verify} reports in full. */
-    private static OptionalLong storedBytes(Store store, Manifest manifest) {
-        try {
-            return OptionalLong.of(store.storedBytes(manifest));
-        } catch (VmckptException e) {
-            return OptionalLong.empty();
-        }
-    }
-
-    private static ObjectNode json(List<Line> lines, List<String> unreadable) {
-        ObjectNode json = Json.MAPPER.createObjectNode();
-        ArrayNode checkpoints = json.putArray("checkpoints");
-        for (Line line : lines) {
-            Manifest manifest = line.manifest();
-            ObjectNode entry = checkpoints.addObject();
-            entry.put("id", manifest.id().value());
-            entry.put("name", manifest.name().orElse(null));
-            entry.put("createdAt", manifest.createdAt().toString());
-            entry.put("guest", manifest.guest().name());
-            entry.put("engine", manifest.engine());
-            entry.put("memoryBytes", manifest.memoryBytes());
-            entry.put("disks", manifest.disks().size());
-            line.storedBytes()
-                    .ifPresentOrElse(
-                            bytes -> entry.put("storedBytes", bytes),
-                            () -> entry.putNull("storedBytes"));
-        }
-        json.set("unreadable", Json.MAPPER.valueToTree(unreadable));
-        return json;
-    }
-
-    private void print(List<Line> lines, PrintWriter out) {
-        if (lines.isEmpty()) {
+    private void print(List<CheckpointListing.Entry> entries, PrintWriter out) {
+        if (entries.isEmpty()) {
             out.println("No checkpoints in " + session.storeDirectory() + ".");
             return;
         }
         Table table =
                 new Table().row("ID", "CREATED", "GUEST", "MEMORY", "DISKS", "STORED", "NAME");
-        for (Line line : lines) {
-            Manifest manifest = line.manifest();
+        for (CheckpointListing.Entry entry : entries) {
             table.row(
-                    manifest.id().value(),
-                    localTime(manifest.createdAt()),
-                    manifest.guest().name(),
-                    HumanSize.format(manifest.memoryBytes()),
-                    Integer.toString(manifest.disks().size()),
-                    line.storedBytes().isPresent()
-                            ? HumanSize.format(line.storedBytes().getAsLong())
-                            : "incomplete",
-                    manifest.name().orElse(""));
+                    entry.id().value(),
+                    localTime(entry.createdAt()),
+                    entry.guest(),
+                    HumanSize.format(entry.memoryBytes()),
+                    Integer.toString(entry.disks()),
+                    entry.storedBytes().map(HumanSize::format).orElse("incomplete"),
+                    entry.name().orElse(""));
         }
         table.print(out);
     }

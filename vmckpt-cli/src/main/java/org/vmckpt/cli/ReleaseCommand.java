@@ -1,8 +1,11 @@
 package org.vmckpt.cli;
 
-import java.nio.file.Path;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.ReleaseService;
 import picocli.CommandLine.Command;
@@ -29,7 +32,7 @@ final class ReleaseCommand implements Callable<Integer> {
             paramLabel = "GUEST",
             converter = GuestReference.Converter.class,
             description = GuestReference.DESCRIPTION)
-    private GuestReference guest = new GuestReference(Path.of(""));
+    private GuestReference guest = GuestReference.NONE;
 
     ReleaseCommand(Session session) {
         this.session = session;
@@ -44,8 +47,21 @@ final class ReleaseCommand implements Callable<Integer> {
     }
 
     private int release() throws VmckptException {
+        Optional<AgentClient> agent = session.agent();
+        if (agent.isPresent()) {
+            return release(agent.get());
+        }
         try (ProgressDisplay progress = session.progress()) {
             return ReleaseService.release(guest.qmpSocket(), progress);
+        }
+    }
+
+    private int release(AgentClient agent) throws VmckptException {
+        ObjectNode wanted =
+                Json.MAPPER.createObjectNode().put("kind", "release").put("guest", guest.text());
+        try (agent;
+                ProgressDisplay progress = session.progress()) {
+            return agent.run(wanted, progress, _ -> {}).path("releasedOverlays").asInt();
         }
     }
 

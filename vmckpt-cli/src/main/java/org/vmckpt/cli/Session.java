@@ -6,8 +6,12 @@ import java.io.OutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.Consumer;
+import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.agent.client.AgentSocket;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
@@ -40,6 +44,43 @@ final class Session {
 
     Store openOrCreateStore() throws VmckptException {
         return Store.openOrCreate(storeDirectory());
+    }
+
+    /**
+     * The agent that is to do the work; empty when this process does. One that the user named must
+     * answer; any other is used if it answers and has the store that was asked for.
+     */
+    Optional<AgentClient> agent() throws VmckptException {
+        Optional<Path> asked = options.askedAgent();
+        if (asked.isPresent()) {
+            if (!AgentSocket.answers(asked.get())) {
+                throw new TransportException(
+                        "reach the agent at "
+                                + asked.get()
+                                + ": nobody answers there; start vmckpt-agent, or give --agent"
+                                + " none");
+            }
+            return Optional.of(AgentClient.connect(asked.get()));
+        }
+        Optional<Path> usual = options.usualAgent().filter(AgentSocket::answers);
+        if (usual.isEmpty()) {
+            return Optional.empty();
+        }
+        AgentClient client = AgentClient.connect(usual.get());
+        if (options.storeAsked() && !hasOurStore(client)) {
+            client.close();
+            return Optional.empty();
+        }
+        return Optional.of(client);
+    }
+
+    private boolean hasOurStore(AgentClient client) {
+        try {
+            String store = client.get("/v1/health").path("store").asText();
+            return Files.isSameFile(Path.of(store), storeDirectory());
+        } catch (VmckptException | IOException e) {
+            return false;
+        }
     }
 
     ProgressDisplay progress() {

@@ -16,6 +16,7 @@ final class SignalCancellation implements AutoCloseable {
     private final Thread hook = new Thread(this::onSignal, "vmckpt-signal");
 
     private volatile boolean done;
+    private volatile Runnable alsoAsk = () -> {};
 
     private SignalCancellation() {}
 
@@ -37,8 +38,17 @@ final class SignalCancellation implements AutoCloseable {
         done = true;
     }
 
+    /** Has somebody else asked too: a checkpoint that is taken elsewhere. */
+    void onSignal(Runnable other) {
+        alsoAsk = other;
+        if (cancellation.isRequested()) {
+            other.run();
+        }
+    }
+
     private void onSignal() {
         cancellation.cancel();
+        alsoAsk.run();
         try {
             if (!ended.await(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
                 System.err.println(

@@ -65,7 +65,7 @@ final class WatchCommand implements Callable<Integer> {
     @Option(
             names = "--every",
             paramLabel = "TIME",
-            converter = HumanDuration.class,
+            converter = DurationOption.class,
             description = {
                 "From the start of one checkpoint to the start of the next, at least 100ms. When"
                         + " one takes longer, the next follows at once. Default: 1s."
@@ -85,7 +85,7 @@ final class WatchCommand implements Callable<Integer> {
         @Option(
                 names = "--keep-for",
                 paramLabel = "TIME",
-                converter = HumanDuration.class,
+                converter = DurationOption.class,
                 description = "How long each checkpoint stays, for example 1h.")
         private @Nullable Duration time;
     }
@@ -153,7 +153,7 @@ final class WatchCommand implements Callable<Integer> {
                         OptionalInt.of(kept == null ? DEFAULT_KEEP : kept), Optional.empty());
     }
 
-    private CheckpointRequest request(Store store) {
+    private CheckpointRequest request(Store store) throws VmckptException {
         return new CheckpointRequest(
                 capture.qmpSocket(),
                 store,

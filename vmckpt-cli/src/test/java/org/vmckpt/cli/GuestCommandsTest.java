@@ -24,11 +24,25 @@ class GuestCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/run/qmp.sock", "qmp:", "libvirt:vm1", "vm1"})
+    @ValueSource(strings = {"/run/qmp.sock", "qmp:", "libvirt:vm1", "../vm1"})
     void guestThatIsNotNamedByItsSocketIsAUsageError(String guest) {
         assertThat(CommandRun.of("checkpoint", guest).endsWith(ExitCode.USAGE).err())
                 .contains("qmp:/path/to/socket")
                 .doesNotContain("\tat ");
+    }
+
+    @Test
+    void nameWithoutAnAgentIsNotFoundAndSaysWhatToDo() {
+        assertThat(
+                        CommandRun.of("checkpoint", "vm1", "--agent", "none", "--store", store)
+                                .endsWith(ExitCode.NOT_FOUND)
+                                .err())
+                .contains("start the agent", "qmp:/path/to/socket");
+        assertThat(
+                        CommandRun.of("list", "--agent", folder.resolve("none").toString())
+                                .endsWith(ExitCode.TRANSPORT)
+                                .err())
+                .contains("nobody answers");
     }
 
     @Test

@@ -1,0 +1,41 @@
+package org.vmckpt.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Optional;
+import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.ProtocolException;
+import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.CheckpointListing;
+import org.vmckpt.core.store.Store;
+
+/** What the store holds, asked of the agent or read here. */
+final class Listings {
+    private Listings() {}
+
+    static CheckpointListing read(Session session) throws VmckptException {
+        Optional<AgentClient> agent = session.agent();
+        if (agent.isPresent()) {
+            try (AgentClient client = agent.get()) {
+                return parse(client.get("/v1/checkpoints"));
+            }
+        }
+        try (Store store = session.openStore()) {
+            return CheckpointListing.of(store);
+        }
+    }
+
+    static CheckpointListing parse(JsonNode answer) throws ProtocolException {
+        try {
+            return Json.MAPPER.treeToValue(answer, CheckpointListing.class);
+        } catch (JsonProcessingException e) {
+            throw new ProtocolException(
+                    "list the checkpoints through the agent: it is of another version than this"
+                            + " command; restart it, or use --agent none ("
+                            + e.getOriginalMessage()
+                            + ")",
+                    e);
+        }
+    }
+}
