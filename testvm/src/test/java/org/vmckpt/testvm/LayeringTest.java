@@ -20,7 +20,7 @@ final class LayeringTest {
 
     @Test
     void everyModuleWasImported() {
-        for (String module : new String[] {"core", "cow", "cli", "testvm"}) {
+        for (String module : new String[] {"core", "cow", "agent", "cli", "testvm"}) {
             assertThat(PRODUCT.stream().map(it -> it.getPackageName()))
                     .anyMatch(name -> name.startsWith("org.vmckpt." + module));
         }
@@ -36,8 +36,17 @@ final class LayeringTest {
                 .definedBy("org.vmckpt.cow..")
                 .layer("cli")
                 .definedBy("org.vmckpt.cli..")
-                .optionalLayer("agent")
-                .definedBy("org.vmckpt.agent..")
+                .layer("agent client")
+                .definedBy("org.vmckpt.agent.client..")
+                .layer("agent")
+                .definedBy(
+                        "org.vmckpt.agent.api..",
+                        "org.vmckpt.agent.config..",
+                        "org.vmckpt.agent.guest..",
+                        "org.vmckpt.agent.job..",
+                        "org.vmckpt.agent.metrics..",
+                        "org.vmckpt.agent.schedule..",
+                        "org.vmckpt.agent.service..")
                 .layer("testvm")
                 .definedBy("org.vmckpt.testvm..")
                 .whereLayer("testvm")
@@ -46,8 +55,10 @@ final class LayeringTest {
                 .mayOnlyBeAccessedByLayers("testvm")
                 .whereLayer("agent")
                 .mayNotBeAccessedByAnyLayer()
+                .whereLayer("agent client")
+                .mayOnlyBeAccessedByLayers("cli", "testvm")
                 .whereLayer("cow")
-                .mayOnlyBeAccessedByLayers("cli", "agent", "testvm")
+                .mayOnlyBeAccessedByLayers("cli", "agent", "agent client", "testvm")
                 .check(PRODUCT);
     }
 

@@ -1,0 +1,108 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.agent.client.AgentSocket;
+import org.vmckpt.core.Json;
+import org.vmckpt.core.VmckptException;
+
+/** {@code vmckpt-agent} as it is shipped, and {@code vmckpt} as its client. */
+final class AgentProcess implements AutoCloseable {
+    private static final Path BIN =
+            Path.of("../vmckpt-cli/target/vmckpt/bin").toAbsolutePath().normalize();
+    private static final int SOON_SECONDS = 60;
+
+    private final Process process;
+    private final Path folder;
+
+    private AgentProcess(Process process, Path folder) {
+        this.process = process;
+        this.folder = folder;
+    }
+
+    /**
+     * Starts it and waits until it listens.
+     *
+     * @param folder of its configuration, {@code agent.yaml}, which names {@code agent.sock} there
+     */
+    static AgentProcess start(Path folder, Map<String, String> environment) throws Exception {
+        ProcessBuilder builder =
+                new ProcessBuilder(
+                                BIN.resolve("vmckpt-agent").toString(),
+                                "--config",
+                                folder.resolve("agent.yaml").toString())
+                        .redirectErrorStream(true)
+                        .redirectOutput(
+                                ProcessBuilder.Redirect.appendTo(
+                                        folder.resolve("agent.log").toFile()));
+        builder.environment().putAll(environment);
+        AgentProcess agent = new AgentProcess(builder.start(), folder);
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SOON_SECONDS);
+        while (!AgentSocket.answers(agent.socket())) {
+            assertThat(agent.process.isAlive() && System.nanoTime() < deadline)
+                    .as(agent.log())
+                    .isTrue();
+            Thread.sleep(20);
+        }
+        return agent;
+    }
+
+    Path socket() {
+        return folder.resolve("agent.sock");
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    String log() throws IOException {
+        return Files.readString(folder.resolve("agent.log"));
+    }
+
+    JsonNode get(String path) throws VmckptException {
+        try (AgentClient client = AgentClient.connect(socket())) {
+            return client.get(path);
+        }
+    }
+
+    /** Runs a command that must succeed, with {@code --json}. */
+    JsonNode vmckpt(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of(BIN.resolve("vmckpt").toString()));
+        command.addAll(List.of(arguments));
+        command.addAll(List.of("--json", "--agent", socket().toString()));
+        Process run =
+                new ProcessBuilder(command)
+                        .redirectError(folder.resolve("errors").toFile())
+                        .start();
+        String output = new String(run.getInputStream().readAllBytes());
+        assertThat(run.waitFor())
+                .as(output + Files.readString(folder.resolve("errors")) + log())
+                .isZero();
+        return Json.MAPPER.readTree(output);
+    }
+
+    void signal(String name) throws Exception {
+        Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid())).start();
+        assertThat(kill.waitFor()).isZero();
+    }
+
+    /** It ends by itself; returns how. */
+    int awaitEnd() throws Exception {
+        assertThat(process.waitFor(SOON_SECONDS, TimeUnit.SECONDS)).as(log()).isTrue();
+        return process.exitValue();
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+}
