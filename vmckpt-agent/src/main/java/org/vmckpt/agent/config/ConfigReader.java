@@ -156,7 +156,7 @@ public final class ConfigReader {
                         budget.map(OptionalLong::of).orElse(OptionalLong.empty()),
                         section.value("drain-timeout", Values::duration)
                                 .orElse(CheckpointRequest.DEFAULT_DRAIN_TIMEOUT),
-                        section.value("disk-io", Values::diskIo).orElse(DiskIo.DRAIN));
+                        section.value("disk-io", Values::diskIo).orElse(DiskIo.AUTO));
         section.end();
         return guest;
     }

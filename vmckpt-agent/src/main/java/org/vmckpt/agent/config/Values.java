@@ -122,7 +122,7 @@ final class Values {
                 return value;
             }
         }
-        throw new IllegalArgumentException("expected drain or reissue, found '" + text + "'");
+        throw new IllegalArgumentException("expected auto, drain or reissue, found '" + text + "'");
     }
 
     static Timing every(String text) {

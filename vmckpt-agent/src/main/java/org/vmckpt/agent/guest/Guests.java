@@ -142,7 +142,7 @@ public final class Guests implements AutoCloseable {
                         false,
                         OptionalLong.empty(),
                         CheckpointRequest.DEFAULT_DRAIN_TIMEOUT,
-                        DiskIo.DRAIN);
+                        DiskIo.AUTO);
         workers.put(guest.name(), new GuestWorker(guest, store, jobs, observer));
         return Optional.of(guest.name());
     }

@@ -56,7 +56,7 @@ class ConfigReaderTest {
         assertThat(guest.monitor()).isEqualTo(Path.of("/run/vm1/qmp.sock"));
         assertThat(guest.track()).isTrue();
         assertThat(guest.cowBudgetBytes()).hasValue(256 << 20);
-        assertThat(guest.diskIo()).isEqualTo(DiskIo.DRAIN);
+        assertThat(guest.diskIo()).isEqualTo(DiskIo.AUTO);
         AgentConfig.Schedule hourly = Objects.requireNonNull(config.schedules().get("vm1-hourly"));
         assertThat(hourly.timing()).isEqualTo(new Every(Duration.ofHours(1)));
         Retention keep = hourly.keep().orElseThrow();
