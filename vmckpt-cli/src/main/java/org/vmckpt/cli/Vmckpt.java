@@ -61,6 +61,7 @@ public final class Vmckpt implements Runnable {
                 .addSubcommand(new RestoreCommand(session))
                 .addSubcommand(new ListCommand(session))
                 .addSubcommand(new StatusCommand(session))
+                .addSubcommand(new LogCommand(session))
                 .addSubcommand(new ShowCommand(session))
                 .addSubcommand(new VerifyCommand(session))
                 .addSubcommand(new ExportCommand(session))

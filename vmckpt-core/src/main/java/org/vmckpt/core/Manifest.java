@@ -18,6 +18,8 @@ import java.util.function.UnaryOperator;
  * @param statistics measured while the checkpoint was taken, for people; keys end in their unit
  * @param series which run of continuous checkpoints it belongs to; only what has one is ever
  *     removed by retention
+ * @param parent the checkpoint whose state the guest went on from: its own one before, or that from
+ *     which it was restored; empty for the first, and when that is not known
  */
 public record Manifest(
         CheckpointId id,
@@ -29,7 +31,8 @@ public record Manifest(
         List<MemoryBlock> memory,
         List<DiskState> disks,
         Map<String, Long> statistics,
-        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<String> series) {
+        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<String> series,
+        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<CheckpointId> parent) {
 
     public Manifest {
         memory = List.copyOf(memory);
@@ -58,12 +61,18 @@ public record Manifest(
                 memory,
                 disks,
                 statistics,
+                Optional.empty(),
                 Optional.empty());
     }
 
     /** The same checkpoint as part of a series. */
     public Manifest inSeries(String name) {
-        return with(memory, disks, Optional.of(name));
+        return with(memory, disks, Optional.of(name), parent);
+    }
+
+    /** The same checkpoint of a guest that went on from another one. */
+    public Manifest after(Optional<CheckpointId> before) {
+        return with(memory, disks, series, before);
     }
 
     /** The same checkpoint, of which other segments hold the same memory and disks. */
@@ -71,13 +80,27 @@ public record Manifest(
         return with(
                 memory.stream().map(block -> block.withLayers(replacement)).toList(),
                 disks.stream().map(disk -> disk.withLayers(replacement)).toList(),
-                series);
+                series,
+                parent);
     }
 
     private Manifest with(
-            List<MemoryBlock> memory, List<DiskState> disks, Optional<String> series) {
+            List<MemoryBlock> memory,
+            List<DiskState> disks,
+            Optional<String> series,
+            Optional<CheckpointId> parent) {
         return new Manifest(
-                id, name, createdAt, engine, guest, devices, memory, disks, statistics, series);
+                id,
+                name,
+                createdAt,
+                engine,
+                guest,
+                devices,
+                memory,
+                disks,
+                statistics,
+                series,
+                parent);
     }
 
     /** Every segment that must be present for this checkpoint to restore. */

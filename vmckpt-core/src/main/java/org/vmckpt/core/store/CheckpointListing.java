@@ -1,9 +1,11 @@
 package org.vmckpt.core.store;
 
 import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.MemoryBlock;
@@ -37,6 +39,7 @@ public record CheckpointListing(List<Entry> checkpoints, List<String> unreadable
             String guestUuid,
             String monitor,
             Optional<String> series,
+            Optional<CheckpointId> parent,
             String engine,
             long memoryBytes,
             int disks,
@@ -61,6 +64,7 @@ public record CheckpointListing(List<Entry> checkpoints, List<String> unreadable
                 manifest.guest().uuid(),
                 manifest.guest().qmpPath(),
                 manifest.series(),
+                manifest.parent(),
                 manifest.engine(),
                 manifest.memoryBytes(),
                 manifest.disks().size(),
@@ -79,6 +83,28 @@ public record CheckpointListing(List<Entry> checkpoints, List<String> unreadable
         } catch (VmckptException e) {
             return Optional.empty();
         }
+    }
+
+    /** These, and all that they came from or that came from them: forks have other monitors. */
+    public CheckpointListing withRelatives(CheckpointListing some) {
+        Set<CheckpointId> family = new HashSet<>();
+        some.checkpoints().forEach(entry -> family.add(entry.id()));
+        boolean grown = true;
+        while (grown) {
+            grown = false;
+            for (Entry entry : checkpoints) {
+                boolean isIn = family.contains(entry.id());
+                boolean parentIsIn = entry.parent().filter(family::contains).isPresent();
+                if (parentIsIn && !isIn) {
+                    grown |= family.add(entry.id());
+                } else if (isIn && entry.parent().isPresent()) {
+                    grown |= family.add(entry.parent().get());
+                }
+            }
+        }
+        return new CheckpointListing(
+                checkpoints.stream().filter(entry -> family.contains(entry.id())).toList(),
+                unreadable);
     }
 
     /** Only the checkpoints of guests with this name, UUID or monitor. */

@@ -140,7 +140,8 @@ final class ManifestCodec {
                                 manifest.engine(),
                                 manifest.guest(),
                                 manifest.devices(),
-                                manifest.series())
+                                manifest.series(),
+                                manifest.parent())
                         .allMatch(Objects::nonNull)
                 && Objects.nonNull(manifest.devices().segment())
                 && manifest.memory().stream().allMatch(block -> Objects.nonNull(block.id()))

@@ -142,7 +142,8 @@ class RetentionTest {
                 like.memory(),
                 like.disks(),
                 like.statistics(),
-                manifest.series());
+                manifest.series(),
+                manifest.parent());
     }
 
     private static List<Manifest> series(int count) {
@@ -168,6 +169,7 @@ class RetentionTest {
                 like.memory(),
                 like.disks(),
                 Map.of(),
-                series);
+                series,
+                Optional.empty());
     }
 }

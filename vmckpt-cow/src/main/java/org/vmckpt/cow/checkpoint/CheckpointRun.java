@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.definition.GuestDefinitionReader;
+import org.vmckpt.cow.definition.Origin;
 import org.vmckpt.cow.disk.Committer;
 import org.vmckpt.cow.disk.DiskInventory;
 import org.vmckpt.cow.disk.GuestDisk;
@@ -173,16 +175,21 @@ final class CheckpointRun implements AutoCloseable {
         progress.update("publish", 0, -1, "");
         Manifest manifest =
                 new Manifest(
-                        id,
-                        request.name(),
-                        Instant.now(),
-                        choice.chosen().text(),
-                        definition,
-                        content.devices(),
-                        content.memory(),
-                        content.disks(),
-                        statistics(content, pause, captured, reissue));
+                                id,
+                                request.name(),
+                                Instant.now(),
+                                choice.chosen().text(),
+                                definition,
+                                content.devices(),
+                                content.memory(),
+                                content.disks(),
+                                statistics(content, pause, captured, reissue))
+                        .after(parent(definition));
         return store.publish(lineage.series().map(manifest::inSeries).orElse(manifest));
+    }
+
+    private Optional<CheckpointId> parent(GuestDefinition definition) throws VmckptException {
+        return lineage.since().isPresent() ? lineage.since() : Origin.of(pid, definition, store);
     }
 
     private static Map<String, Long> statistics(

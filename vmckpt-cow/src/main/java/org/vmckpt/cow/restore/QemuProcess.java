@@ -9,11 +9,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.cow.definition.Origin;
 
 /** A QEMU that this process has started, in a session of its own so that it outlives us. */
 final class QemuProcess implements AutoCloseable {
@@ -44,7 +46,11 @@ final class QemuProcess implements AutoCloseable {
     }
 
     static QemuProcess start(
-            Path binary, List<String> arguments, Path workingDirectory, Path logPath)
+            Path binary,
+            List<String> arguments,
+            Path workingDirectory,
+            Path logPath,
+            CheckpointId origin)
             throws StorageException {
         List<String> command =
                 new ArrayList<>(List.of("setsid", "sh", "-c", START_WITH_PRIVATE_FILES, "sh"));
@@ -52,9 +58,10 @@ final class QemuProcess implements AutoCloseable {
         command.addAll(arguments);
         try {
             createLog(logPath);
+            ProcessBuilder builder = new ProcessBuilder(command);
+            Origin.note(origin, builder.environment());
             Process process =
-                    new ProcessBuilder(command)
-                            .directory(workingDirectory.toFile())
+                    builder.directory(workingDirectory.toFile())
                             .redirectInput(Path.of("/dev/null").toFile())
                             .redirectErrorStream(true)
                             .redirectOutput(ProcessBuilder.Redirect.appendTo(logPath.toFile()))

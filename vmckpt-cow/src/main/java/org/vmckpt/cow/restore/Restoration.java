@@ -62,7 +62,8 @@ final class Restoration {
                         plan.binary().path(),
                         plan.commandLine().line().arguments(),
                         plan.workingDirectory(),
-                        logPath)) {
+                        logPath,
+                        request.manifest().id())) {
             RestoreReport report = bringUp(qemu, devices, disksMillis, watch);
             recordBases();
             // In this order: what ends us in between may leave files without a QEMU, but never a
