@@ -15,7 +15,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.agent.client.AgentClient;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
+import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointService;
 
 /** The agent, as an operator runs it. */
 @Timeout(600)
@@ -95,10 +98,28 @@ final class AgentIT {
                         .filteredOn(it -> it.name().isPresent())
                         .singleElement()
                         .satisfies(it -> assertThat(it.series()).isEmpty());
-                RestoredGuest.requireRestores(
-                        store, all.getLast(), guest, folder.resolve("restored"));
+                requireFork(store, all.getLast(), guest);
             }
         }
+    }
+
+    /** A restored guest works, and its own checkpoint knows where it came from. */
+    private void requireFork(Store store, Manifest manifest, TestGuest original) throws Exception {
+        Path place = folder.resolve("restored");
+        ConsoleLine.Tick now = original.console().awaitAnyTick(SOON);
+        try (RestoredGuest fork =
+                RestoredGuest.restore(store, manifest, original.folder(), place)) {
+            fork.requireGoesOn(now.nonce());
+            Manifest first = checkpoint(store, fork);
+            assertThat(first.parent()).contains(manifest.id());
+            assertThat(checkpoint(store, fork).parent()).contains(first.id());
+            fork.quit();
+        }
+    }
+
+    private static Manifest checkpoint(Store store, RestoredGuest guest) throws Exception {
+        CheckpointRequest request = CheckpointRequest.of(guest.report().qmpPath(), store);
+        return CheckpointService.checkpoint(request, ProgressListener.none()).manifest();
     }
 
     private static long taken(AgentProcess agent) throws Exception {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -83,7 +84,7 @@ final class AgentProcess implements AutoCloseable {
                 new ProcessBuilder(command)
                         .redirectError(folder.resolve("errors").toFile())
                         .start();
-        String output = new String(run.getInputStream().readAllBytes());
+        String output = new String(run.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(run.waitFor())
                 .as(output + Files.readString(folder.resolve("errors")) + log())
                 .isZero();

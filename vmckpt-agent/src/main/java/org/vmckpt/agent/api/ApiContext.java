@@ -53,7 +53,7 @@ public record ApiContext(
     /** NaN when the file system does not say. */
     static double freeBytes(Path folder) {
         try {
-            return Files.getFileStore(folder).getUsableSpace();
+            return (double) Files.getFileStore(folder).getUsableSpace();
         } catch (IOException e) {
             return Double.NaN;
         }

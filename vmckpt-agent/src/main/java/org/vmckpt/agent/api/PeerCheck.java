@@ -39,10 +39,8 @@ record PeerCheck(Optional<String> group, OptionalInt groupId) {
         }
         EndPoint endPoint = request.getConnectionMetaData().getConnection().getEndPoint();
         Peer peer =
-                endPoint instanceof SocketChannelEndPoint unix
-                                && !endPoint.isSecure()
-                                && unix.getChannel() instanceof SocketChannel channel
-                        ? local(channel)
+                endPoint instanceof SocketChannelEndPoint unix && !endPoint.isSecure()
+                        ? local(unix.getChannel())
                         : remote(endPoint);
         request.getConnectionMetaData().setAttribute(PEER, peer);
         return peer;
@@ -60,7 +58,7 @@ record PeerCheck(Optional<String> group, OptionalInt groupId) {
         }
         boolean member =
                 userGroup.equals(group.orElse(""))
-                        || groupId.isPresent() && UserGroups.isMember(user, groupId.getAsInt());
+                        || (groupId.isPresent() && UserGroups.isMember(user, groupId.getAsInt()));
         boolean owner = user.equals(ROOT) || user.equals(SELF);
         if (!owner && !member) {
             LOG.warn("a request of user {} was refused", user);

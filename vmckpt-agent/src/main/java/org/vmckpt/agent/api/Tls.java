@@ -101,7 +101,7 @@ final class Tls {
                     return KeyFactory.getInstance(algorithm)
                             .generatePrivate(new PKCS8EncodedKeySpec(bytes));
                 } catch (InvalidKeySpecException e) {
-                    continue;
+                    // It is a key of another algorithm.
                 }
             }
         }

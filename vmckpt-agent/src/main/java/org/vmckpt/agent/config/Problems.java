@@ -17,9 +17,7 @@ final class Problems {
         this.file = file;
     }
 
-    /**
-     * @param line from 1; 0 for the file as a whole
-     */
+    /** Notes one; lines count from 1, and 0 is the file as a whole. */
     void add(int line, String message) {
         found.computeIfAbsent(line, _ -> new ArrayList<>()).add(message);
     }

@@ -9,7 +9,6 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.MDC;
@@ -169,10 +168,7 @@ public final class Guests implements AutoCloseable {
     private void writeNote() {
         Map<String, CheckpointId> tracked = new TreeMap<>();
         for (GuestWorker worker : workers()) {
-            @Nullable CheckpointId since = worker.trackedSince().orElse(null);
-            if (since != null) {
-                tracked.put(worker.guest().name(), since);
-            }
+            worker.trackedSince().ifPresent(since -> tracked.put(worker.guest().name(), since));
         }
         note.write(tracked);
     }

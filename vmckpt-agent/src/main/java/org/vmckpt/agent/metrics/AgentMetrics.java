@@ -112,15 +112,15 @@ public final class AgentMetrics {
                 List.of("state"),
                 () ->
                         List.of(
-                                new Sample(source.jobs(JobState.WAITING), "waiting"),
-                                new Sample(source.jobs(JobState.RUNNING), "running")));
+                                Sample.of((double) source.jobs(JobState.WAITING), "waiting"),
+                                Sample.of((double) source.jobs(JobState.RUNNING), "running")));
         callback(
                 "vmckpt_schedule_lag_seconds",
                 "How much later than due the schedule's last checkpoint began.",
                 List.of("schedule"),
                 () ->
                         source.schedules().stream()
-                                .map(view -> new Sample(view.lag().toMillis() / 1e3, view.name()))
+                                .map(view -> Sample.of(view.lag().toMillis() / 1e3, view.name()))
                                 .toList());
         callback(
                 "vmckpt_guest_tracked",
@@ -128,16 +128,20 @@ public final class AgentMetrics {
                 List.of(GUEST),
                 () ->
                         source.tracked().stream()
-                                .map(view -> new Sample(view.tracked() ? 1 : 0, view.guest()))
+                                .map(view -> Sample.of(view.tracked() ? 1 : 0, view.guest()))
                                 .toList());
         callback(
                 "vmckpt_store_free_bytes",
                 "What the store's file system has left.",
                 List.of(),
-                () -> List.of(new Sample(source.storeFreeBytes())));
+                () -> List.of(Sample.of(source.storeFreeBytes())));
     }
 
-    private record Sample(double value, String... labels) {}
+    private record Sample(double value, List<String> labels) {
+        static Sample of(double value, String... labels) {
+            return new Sample(value, List.of(labels));
+        }
+    }
 
     private void callback(
             String name, String help, List<String> labels, Supplier<List<Sample>> samples) {
@@ -146,7 +150,11 @@ public final class AgentMetrics {
                 .help(help)
                 .labelNames(labels.toArray(String[]::new))
                 .callback(out ->
-                        samples.get().forEach(sample -> out.call(sample.value(), sample.labels())))
+                        samples.get()
+                                .forEach(sample ->
+                                        out.call(
+                                                sample.value(),
+                                                sample.labels().toArray(String[]::new))))
                 .register(registry);
     }
 
@@ -159,8 +167,10 @@ public final class AgentMetrics {
         durable.labelValues(guest).observe(report.durableMillis() / 1e3);
         faultP99.labelValues(guest)
                 .set(manifest.statistics().getOrDefault("cowFaultP99Micros", 0L) / 1e6);
-        dirtyPages.labelValues(guest).set(manifest.statistics().getOrDefault("pagesWanted", 0L));
-        lastBytes.labelValues(guest).set(report.storedBytes());
+        dirtyPages
+                .labelValues(guest)
+                .set((double) manifest.statistics().getOrDefault("pagesWanted", 0L));
+        lastBytes.labelValues(guest).set((double) report.storedBytes());
         lastTime.labelValues(guest).set(manifest.createdAt().toEpochMilli() / 1e3);
     }
 

@@ -45,7 +45,7 @@ public final class AgentMain implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Show this help and exit.")
-    private boolean help;
+    boolean help;
 
     private AgentMain() {}
 

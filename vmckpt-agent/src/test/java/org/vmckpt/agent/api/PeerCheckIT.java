@@ -3,6 +3,7 @@ package org.vmckpt.agent.api;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -18,7 +19,7 @@ class PeerCheckIT {
 
     private static final String REQUEST =
             "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die"
-                    + " \"$!\\n\"; print $s \"POST /v1/jobs HTTP/1.0\\r\\nContent-Length: \" ."
+                    + " \"$!\\n\"; print $s \"POST /v1/jobs HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\nContent-Length: \" ."
                     + " length($ARGV[1]) . \"\\r\\n\\r\\n$ARGV[1]\"; print <$s>;";
 
     private static ApiFixture agent;
@@ -40,7 +41,7 @@ class PeerCheckIT {
         command.addAll(List.of(identity));
         command.addAll(List.of("perl", "-e", REQUEST, agent.socket().toString(), body));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes());
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor();
         return output;
     }
