@@ -9,8 +9,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.vmckpt.agent.client.AgentClient;
 import org.vmckpt.agent.client.AgentSocket;
 import org.vmckpt.core.Json;
@@ -38,6 +40,9 @@ final class AgentProcess implements AutoCloseable {
     static AgentProcess start(Path folder, Map<String, String> environment) throws Exception {
         ProcessBuilder builder =
                 new ProcessBuilder(
+                                "setpriv",
+                                "--bounding-set",
+                                capabilities(),
                                 BIN.resolve("vmckpt-agent").toString(),
                                 "--config",
                                 folder.resolve("agent.yaml").toString())
@@ -55,6 +60,21 @@ final class AgentProcess implements AutoCloseable {
             Thread.sleep(20);
         }
         return agent;
+    }
+
+    /** Those that the unit allows, and no others. */
+    private static String capabilities() throws IOException {
+        Path unit = BIN.resolveSibling("systemd/vmckpt-agent.service");
+        try (Stream<String> lines = Files.lines(unit)) {
+            String allowed =
+                    lines.filter(line -> line.startsWith("CapabilityBoundingSet="))
+                            .findFirst()
+                            .orElseThrow();
+            return "-all"
+                    + allowed.substring(allowed.indexOf('=') + 1)
+                            .toLowerCase(Locale.ROOT)
+                            .replaceAll(" ?cap_", ",+");
+        }
     }
 
     Path socket() {

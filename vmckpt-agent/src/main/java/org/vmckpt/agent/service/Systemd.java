@@ -48,7 +48,7 @@ final class Systemd implements AutoCloseable {
         send("READY=1\nSTATUS=" + status);
     }
 
-    /** Then {@link #ready} again; {@code Type=notify-reload} wants to know since when. */
+    /** Then {@link #ready} again; systemd wants to know since when. */
     void reloading() {
         send("RELOADING=1\nMONOTONIC_USEC=" + System.nanoTime() / 1000);
     }

@@ -19,8 +19,9 @@ class PeerCheckIT {
 
     private static final String REQUEST =
             "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die"
-                    + " \"$!\\n\"; print $s \"POST /v1/jobs HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\nContent-Length: \" ."
-                    + " length($ARGV[1]) . \"\\r\\n\\r\\n$ARGV[1]\"; print <$s>;";
+                + " \"$!\\n\"; print $s \"POST /v1/jobs HTTP/1.1\\r\\nHost: a\\r\\nConnection:"
+                + " close\\r\\nContent-Length: \" . length($ARGV[1]) . \"\\r\\n\\r\\n$ARGV[1]\";"
+                + " print <$s>;";
 
     private static ApiFixture agent;
 
