@@ -36,7 +36,6 @@ public final class ApiServer implements AutoCloseable {
     private static final int HARD_LIMIT_FACTOR = 4;
 
     private static final int MAX_THREADS = 16;
-    private static final int MAX_REQUESTS_AT_ONCE = 256;
     private static final int CROWDED_CHECK_MILLIS = 500;
 
     private final Server server;
@@ -54,7 +53,9 @@ public final class ApiServer implements AutoCloseable {
         QueuedThreadPool threads = new QueuedThreadPool(MAX_THREADS);
         threads.setName("api");
         threads.setDaemon(true);
-        VirtualThreadPool requests = new VirtualThreadPool(MAX_REQUESTS_AT_ONCE);
+        // As many as there can be connections: no request waits for others whose body never comes.
+        VirtualThreadPool requests =
+                new VirtualThreadPool(limits.connections() * HARD_LIMIT_FACTOR);
         threads.setVirtualThreadsExecutor(requests);
         Server server = new Server(threads);
         server.addBean(requests);
