@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,7 +28,12 @@ class PeerCheckIT {
 
     @BeforeAll
     static void start() throws Exception {
-        agent = ApiFixture.start("group: " + GROUP);
+        // The folder for temporary files may be root's alone; others shall get as far as the
+        // socket.
+        agent =
+                ApiFixture.start(
+                        Files.createTempDirectory(Path.of("/tmp"), "vmckpt-api-"),
+                        "group: " + GROUP);
         Files.setPosixFilePermissions(agent.folder(), PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
