@@ -81,7 +81,7 @@ final class DamagedCheckpointIT {
         String place = home().toString();
         assertThat(
                         ProcessHandle.allProcesses()
-                                .map(process -> process.info().commandLine().orElse(""))
+                                .map(process -> Programs.commandLine(process))
                                 .filter(line -> line.contains("qemu") && line.contains(place)))
                 .isEmpty();
     }

@@ -156,7 +156,7 @@ final class EngineFaultIT {
         List<ProcessHandle> guards =
                 ProcessHandle.allProcesses()
                         .filter(process -> {
-                            String line = process.info().commandLine().orElse("");
+                            String line = Programs.commandLine(process);
                             return line.contains("GuardMain") && line.contains(socket);
                         })
                         .toList();

@@ -116,7 +116,7 @@ final class KilledCheckpointIT {
         await().atMost(WatchedGuest.SOON)
                 .until(() ->
                         ProcessHandle.allProcesses()
-                                .map(process -> process.info().commandLine().orElse(""))
+                                .map(process -> Programs.commandLine(process))
                                 .noneMatch(line -> line.contains(GUARD) && line.contains(socket)));
     }
 }

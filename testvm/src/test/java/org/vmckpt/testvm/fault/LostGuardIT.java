@@ -63,7 +63,7 @@ final class LostGuardIT {
     }
 
     private static boolean isGuard(ProcessHandle process) {
-        return process.info().commandLine().orElse("").contains(GUARD);
+        return Programs.commandLine(process).contains(GUARD);
     }
 
     private static long guards() {
