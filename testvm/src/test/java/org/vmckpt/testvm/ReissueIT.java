@@ -9,11 +9,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
@@ -74,8 +75,17 @@ final class ReissueIT {
         return CheckpointService.checkpoint(request, ProgressListener.none());
     }
 
+    /** With -Dvmckpt.soak=... all of them. */
+    static Stream<VolumeAttachment> attachments() {
+        return System.getProperty("vmckpt.soak") != null
+                ? Stream.of(VolumeAttachment.values())
+                : Stream.of(
+                        VolumeAttachment.FOUR_BLK_WITH_QUEUES_AND_THREADS,
+                        VolumeAttachment.TWO_SCSI);
+    }
+
     @ParameterizedTest
-    @EnumSource
+    @MethodSource("attachments")
     void pendingRequestsAreIssuedAgainHereAndInTheRestoredGuest(VolumeAttachment attachment)
             throws Exception {
         Path socket = folder.resolve("s");
