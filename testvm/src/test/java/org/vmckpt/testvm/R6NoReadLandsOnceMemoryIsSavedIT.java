@@ -75,16 +75,9 @@ final class R6NoReadLandsOnceMemoryIsSavedIT {
     }
 
     private static CheckpointRequest request(TestGuest guest, Store store, DiskIo diskIo) {
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
-        return new CheckpointRequest(
-                usual.qmpSocket(),
-                usual.store(),
-                usual.name(),
-                usual.cowBudgetBytes(),
-                Duration.ofSeconds(20),
-                usual.engine(),
-                usual.full(),
-                diskIo);
+        return CheckpointRequest.of(guest.qmpSocket(), store)
+                .withDrainTimeout(Duration.ofSeconds(20))
+                .withDiskIo(diskIo);
     }
 
     /** Lets time pass after the stop, and looks at memory before and after. */

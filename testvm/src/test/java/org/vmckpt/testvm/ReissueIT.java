@@ -7,8 +7,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
@@ -63,15 +61,10 @@ final class ReissueIT {
     private static CheckpointReport checkpoint(
             TestGuest guest, Store store, DiskIo diskIo, Duration drainLimit) throws Exception {
         CheckpointRequest request =
-                new CheckpointRequest(
-                        guest.qmpSocket(),
-                        store,
-                        Optional.empty(),
-                        OptionalLong.empty(),
-                        drainLimit,
-                        Optional.of(EngineName.UFFD),
-                        false,
-                        diskIo);
+                CheckpointRequest.of(guest.qmpSocket(), store)
+                        .withEngine(EngineName.UFFD)
+                        .withDrainTimeout(drainLimit)
+                        .withDiskIo(diskIo);
         return CheckpointService.checkpoint(request, ProgressListener.none());
     }
 

@@ -77,18 +77,11 @@ final class ReissueSoakIT {
     private List<CheckpointReport> take(TestGuest guest, Store store, SlowVolumeServer server)
             throws Exception {
         List<CheckpointReport> taken = new ArrayList<>();
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
         // A busy host may take long over a pause.
         CheckpointRequest request =
-                new CheckpointRequest(
-                        usual.qmpSocket(),
-                        store,
-                        usual.name(),
-                        usual.cowBudgetBytes(),
-                        SOON,
-                        usual.engine(),
-                        usual.full(),
-                        DiskIo.REISSUE);
+                CheckpointRequest.of(guest.qmpSocket(), store)
+                        .withDrainTimeout(SOON)
+                        .withDiskIo(DiskIo.REISSUE);
         try (CheckpointSeries series = CheckpointSeries.open(request, "soak")) {
             for (int i = 0; i < CHECKPOINTS; i++) {
                 server.delay(QUICK_MILLIS);

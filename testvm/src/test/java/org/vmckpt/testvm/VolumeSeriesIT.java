@@ -34,16 +34,7 @@ final class VolumeSeriesIT {
 
     /** A busy host may take long over a pause. */
     private static CheckpointRequest request(TestGuest guest, Store store) {
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
-        return new CheckpointRequest(
-                usual.qmpSocket(),
-                store,
-                usual.name(),
-                usual.cowBudgetBytes(),
-                SOON,
-                usual.engine(),
-                usual.full(),
-                usual.diskIo());
+        return CheckpointRequest.of(guest.qmpSocket(), store).withDrainTimeout(SOON);
     }
 
     @Test

@@ -2,14 +2,7 @@ package org.vmckpt.cli;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.vmckpt.core.ConflictException;
-import org.vmckpt.core.CorruptException;
-import org.vmckpt.core.NotFoundException;
-import org.vmckpt.core.ProtocolException;
-import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.StorageException;
-import org.vmckpt.core.TransportException;
-import org.vmckpt.core.UnsupportedException;
+import org.vmckpt.core.ErrorKind;
 import org.vmckpt.core.VmckptException;
 
 /** How the command ends. Scripts depend on the numbers: they never change meaning. */
@@ -46,16 +39,7 @@ enum ExitCode {
     }
 
     static ExitCode of(VmckptException error) {
-        return switch (error) {
-            case NotFoundException e -> NOT_FOUND;
-            case CorruptException e -> CORRUPT;
-            case ConflictException e -> CONFLICT;
-            case RefusedException e -> REFUSED;
-            case UnsupportedException e -> UNSUPPORTED;
-            case TransportException e -> TRANSPORT;
-            case ProtocolException e -> PROTOCOL;
-            case StorageException e -> STORAGE;
-        };
+        return valueOf(ErrorKind.of(error).name());
     }
 
     /** Number to meaning, in order, for help and man pages. */

@@ -40,18 +40,11 @@ final class ReissueContender implements Contender {
 
     @Override
     public Measurement measure(TestGuest guest) throws VmckptException {
-        CheckpointRequest usual = CheckpointRequest.of(guest.qmpSocket(), store);
         CheckpointReport report =
                 CheckpointService.checkpoint(
-                        new CheckpointRequest(
-                                usual.qmpSocket(),
-                                usual.store(),
-                                usual.name(),
-                                usual.cowBudgetBytes(),
-                                DRAIN_LIMIT,
-                                usual.engine(),
-                                usual.full(),
-                                diskIo),
+                        CheckpointRequest.of(guest.qmpSocket(), store)
+                                .withDrainTimeout(DRAIN_LIMIT)
+                                .withDiskIo(diskIo),
                         ProgressListener.none());
         if (previous.isPresent()) {
             store.remove(previous.get());

@@ -64,6 +64,11 @@ public record CheckpointRequest(
                 qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full, diskIo);
     }
 
+    public CheckpointRequest withDrainTimeout(Duration limit) {
+        return new CheckpointRequest(
+                qmpSocket, store, name, cowBudgetBytes, limit, engine, full, diskIo);
+    }
+
     public CheckpointRequest withDiskIo(DiskIo wanted) {
         return new CheckpointRequest(
                 qmpSocket, store, name, cowBudgetBytes, drainTimeout, engine, full, wanted);

@@ -25,6 +25,7 @@ final class CaptureRegion {
     final HotBlocks hot;
     private final long fileOffset;
     private final DataExtents data = new DataExtents();
+    private boolean mostIsWanted;
     private boolean dataKnown;
     // For the checkpoint in hand. Of pages that are armed again after they were let go, too.
     private long pagesArmed;
@@ -110,7 +111,8 @@ final class CaptureRegion {
      */
     int prepareToRead() throws ErrnoException {
         int wantedPages = states.count(PageStates.LOOSE, pageCount);
-        if (wantedPages <= pageCount / 2 || !data.find(this)) {
+        mostIsWanted = wantedPages > pageCount / 2;
+        if (!mostIsWanted || !data.find(this)) {
             return wantedPages;
         }
         if (view != null) {
@@ -127,11 +129,7 @@ final class CaptureRegion {
      * hole unnoticed, since what is armed later counts as written.
      */
     void lookForHoles() throws ErrnoException {
-        // Hot blocks are wanted, too, and may be half of memory.
-        int wanted =
-                states.count(PageStates.ARMED, pageCount)
-                        + states.count(PageStates.LOOSE, pageCount);
-        dataKnown = wanted > pageCount / 2 && data.find(this);
+        dataKnown = mostIsWanted && data.find(this);
     }
 
     /** A new checkpoint begins, and nothing is armed. */
