@@ -113,14 +113,14 @@ final class ImageWriter {
                             + " bytes needs clusters larger than "
                             + header.clusterSizeBytes());
         }
-        requireNoOldEntries(Qcow2Header.l1EntriesFor(oldBytes, header.clusterBits()), entries);
+        long oldEnd = endOfOldTables(oldBytes, entries);
         if (entries > l1Capacity) {
             moveL1((int) entries);
         }
         long clusterEnd =
                 Math.ceilDiv(oldBytes, header.clusterSizeBytes()) * header.clusterSizeBytes();
         long belowEnd = backing.device().map(it -> it.size()).orElse(0L);
-        long zeroEnd = Math.min(newBytes, Math.max(clusterEnd, belowEnd));
+        long zeroEnd = Math.min(newBytes, Math.max(Math.max(clusterEnd, oldEnd), belowEnd));
         if (zeroEnd > oldBytes) {
             writeZeroes(oldBytes, zeroEnd - oldBytes, true, newBytes);
         }
@@ -131,13 +131,19 @@ final class ImageWriter {
         });
     }
 
-    /** Internal snapshots, even deleted ones, leave tables behind the disk's end. */
-    private void requireNoOldEntries(long from, long to) throws IOException {
-        for (long i = from; i < Math.min(to, l1Capacity); i++) {
+    /**
+     * Internal snapshots, even deleted ones, and a resize that failed leave tables behind the
+     * disk's end: up to here a larger disk would show what they hold.
+     */
+    private long endOfOldTables(long diskBytes, long entries) {
+        long tableBytes = header.l2SpanBytes();
+        long end = diskBytes;
+        for (long i = diskBytes / tableBytes; i < Math.min(entries, l1Capacity); i++) {
             if (!l2.isAbsent(i * header.l2EntryCount())) {
-                throw new IOException("the qcow2 file has tables behind the disk's end");
+                end = (i + 1) * tableBytes;
             }
         }
+        return end;
     }
 
     private void moveL1(int entryCount) throws IOException {
