@@ -71,7 +71,11 @@ final class VolumeForkCommand implements Callable<Integer> {
     private JsonNode ask(VolumeFolder volume, VolumeFolder.Owner server) throws VmckptException {
         List<String> name = List.of(VolumeInfo.of(volume).name());
         try (ControlClient client = connect(volume, server)) {
-            client.prepare(name);
+            if (owner == null) {
+                client.prepare(name);
+            } else {
+                client.prepare(name, owner);
+            }
             JsonNode fork = client.fork(name, Optional.ofNullable(owner)).path("forks").path(0);
             client.settle(name, SETTLE_MILLIS);
             return fork;

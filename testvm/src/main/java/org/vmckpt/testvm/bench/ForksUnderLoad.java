@@ -1,6 +1,8 @@
 package org.vmckpt.testvm.bench;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,39 +13,45 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.serving.ControlClient;
 import org.vmckpt.cow.serving.VolumeServer;
 
-/** How long forks of a volume take while its guest writes at random at depth 32. */
+/**
+ * How long forks of a volume take while its guest writes at random at depth 32: as in a checkpoint,
+ * with a hold and what it needs prepared before.
+ */
 final class ForksUnderLoad {
-    private static final int FORKS = 100;
-
     /** Frozen layers are folded now and then, as they would be. */
     private static final int COMMIT_EVERY = 10;
 
-    private static final int SECONDS = 60;
+    private static final int LOOK_MILLIS = 20;
+    private static final int SECONDS = 300;
     private static final double MICROS_PER_MILLI = 1000;
+    private static final double NANOS_PER_MILLI = 1e6;
+    private static final String OWNER = "bench";
 
     private final Path volume;
     private final Path socket;
+    private final int count;
 
-    ForksUnderLoad(Path volume, Path socket) {
+    /** From when the server has the command to the swap, as it tells. */
+    private final List<Double> swap = new ArrayList<>();
+
+    /** As its client waits for it. */
+    private final List<Double> answer = new ArrayList<>();
+
+    ForksUnderLoad(Path volume, Path socket, int count) {
         this.volume = volume;
         this.socket = socket;
+        this.count = count;
     }
 
-    /** As the server tells it, from the command to the swap. */
-    BenchRow run() throws IOException, InterruptedException, VmckptException {
-        List<Double> millis = new ArrayList<>();
+    List<BenchRow> run() throws IOException, InterruptedException, VmckptException {
         try (NbdContender.Server server = NbdContender.VMCKPT.serve(volume, socket)) {
             FioJob load = new FioJob("load", "randwrite", 4 << 10, 32, false);
             CompletableFuture<Void> writing =
                     CompletableFuture.runAsync(
                             () -> write(load, String.valueOf(volume.getFileName())));
-            try (ControlClient control =
-                    ControlClient.connect(VolumeServer.controlSocketOf(socket))) {
-                for (int i = 1; i <= FORKS; i++) {
-                    control.prepare(List.of());
-                    millis.add(
-                            control.fork(List.of(), Optional.empty()).at("/forks/0/micros").asLong()
-                                    / MICROS_PER_MILLI);
+            try (ControlClient control = connect()) {
+                for (int i = 1; i <= count; i++) {
+                    fork(control);
                     if (i % COMMIT_EVERY == 0) {
                         control.commit(List.of(), Long.MAX_VALUE);
                     }
@@ -55,11 +63,31 @@ final class ForksUnderLoad {
             server.process().destroy();
             writing.handle((_, _) -> true).join();
         }
-        return new BenchRow(
-                "fork while 4 KiB are written at depth 32",
-                "ms",
-                Distribution.of(millis),
-                Map.of());
+        return List.of(
+                row("fork while 4 KiB are written at depth 32", swap),
+                row("the same until it is answered", answer));
+    }
+
+    /** The server makes it after the socket that was waited for. */
+    private ControlClient connect() throws VmckptException, InterruptedException {
+        Path control = VolumeServer.controlSocketOf(socket);
+        while (!Files.exists(control)) {
+            Thread.sleep(LOOK_MILLIS);
+        }
+        return ControlClient.connect(control);
+    }
+
+    private static BenchRow row(String name, List<Double> millis) {
+        return new BenchRow(name, "ms", Distribution.of(millis), Map.of());
+    }
+
+    private void fork(ControlClient control) throws VmckptException {
+        control.prepare(List.of(), OWNER);
+        long start = System.nanoTime();
+        JsonNode fork = control.fork(List.of(), Optional.of(OWNER)).at("/forks/0");
+        answer.add((System.nanoTime() - start) / NANOS_PER_MILLI);
+        swap.add(fork.path("micros").asLong() / MICROS_PER_MILLI);
+        control.unhold(List.of(), OWNER);
     }
 
     private void write(FioJob load, String export) {

@@ -32,13 +32,19 @@ final class VolumeCommand implements Callable<Integer> {
             description = "how long each is measured; default: ${DEFAULT-VALUE}")
     private int seconds = 2;
 
+    @Option(
+            names = "--forks",
+            paramLabel = "N",
+            description = "how many forks are measured under load; default: ${DEFAULT-VALUE}")
+    private int forks = 200;
+
     @Option(names = "--json", paramLabel = "FILE", description = "also write the rows there")
     private @Nullable Path json;
 
     @Override
     public Integer call() throws IOException, InterruptedException, VmckptException {
         Path folder = Files.createTempDirectory("volume");
-        BenchReport report = new VolumeSuite(folder, rounds, seconds, System.err).run();
+        BenchReport report = new VolumeSuite(folder, rounds, seconds, forks, System.err).run();
         System.out.print(report.toTable());
         if (json != null) {
             Files.writeString(json, report.toJson());

@@ -2,6 +2,7 @@ package org.vmckpt.testvm.fault;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -20,6 +21,7 @@ final class KilledServerIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int KILLS = 2;
     private static final int SOME_WRITES = 400;
+    private static final String OWNER = "checkpoint-1";
 
     @TempDir private Path folder;
 
@@ -48,6 +50,8 @@ final class KilledServerIT {
                 server = VolumeProcess.start(volume, socket);
             }
             awaitMoreWrites(guest);
+            server = killRightAfterAForkForACheckpoint(server, volume, socket);
+            awaitMoreWrites(guest);
             ConsoleLine.Verdict verdict = guest.console().verify(SOON);
             assertThat(guest.console().faults()).isEmpty();
             assertThat(verdict.errors()).isZero();
@@ -56,6 +60,24 @@ final class KilledServerIT {
         }
         String check = VolumeProcess.run("commit", volume.toString());
         assertThat(check).contains("2 layers");
+    }
+
+    /** Who was told that a file is frozen finds that it is. */
+    private static VolumeProcess killRightAfterAForkForACheckpoint(
+            VolumeProcess server, Path volume, Path socket) throws Exception {
+        String active;
+        try (ControlClient control = server.control()) {
+            control.prepare(List.of(), OWNER);
+            active = control.fork(List.of(), Optional.of(OWNER)).at("/forks/0/active").asText();
+            server.kill();
+        }
+        VolumeProcess next = VolumeProcess.start(volume, socket);
+        try (ControlClient control = next.control()) {
+            JsonNode layers = control.status().at("/volumes/0/layers");
+            assertThat(layers.get(layers.size() - 1).asText()).isEqualTo(active);
+            control.unhold(List.of(), OWNER);
+        }
+        return next;
     }
 
     private static void awaitMoreWrites(TestGuest guest) {

@@ -21,11 +21,13 @@ import org.vmckpt.cow.block.StorageFile;
  * made durable is skipped by a number in the header, and its room given back.
  */
 public final class EntryLog {
+    /** The size of a log in which nothing was ever entered; a longer one had entries. */
+    public static final int HEADER_BYTES = 4096;
+
     private static final long MAGIC = 0x766d636b716c6f67L;
     private static final int START_AT = 8;
     private static final int IDENTITY_BYTES_AT = 16;
     private static final int IDENTITY_AT = 20;
-    private static final int HEADER_BYTES = 4096;
     private static final int RECORD_BYTES = 32;
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 

@@ -72,12 +72,29 @@ public record NewImage(
      * takes it for an image.
      */
     public void write(StorageFile file) throws IOException {
+        long l1Offset = writeTables(file);
+        file.sync();
+        file.write(header(l1Offset), 0);
+        file.sync();
+    }
+
+    /** The same with one sync, for a file that nobody knows of before: a crash leaves anything. */
+    public void writeAtOnce(StorageFile file) throws IOException {
+        file.write(header(writeTables(file)), 0);
+        file.sync();
+    }
+
+    private int l1Entries() {
+        return Math.max(1, (int) Qcow2Header.l1EntriesFor(virtualSizeBytes, clusterBits));
+    }
+
+    /** Returns the offset of the first-level table. */
+    private long writeTables(StorageFile file) throws IOException {
         if (file.size() != 0) {
             throw new IllegalArgumentException("a new qcow2 image in a file that holds something");
         }
         int clusterBytes = 1 << clusterBits;
-        int l1Entries = Math.max(1, (int) Qcow2Header.l1EntriesFor(virtualSizeBytes, clusterBits));
-        int l1Clusters = Math.ceilDiv(l1Entries * Long.BYTES, clusterBytes);
+        int l1Clusters = Math.ceilDiv(l1Entries() * Long.BYTES, clusterBytes);
         int countsPerBlock = clusterBytes / Short.BYTES;
         // Header, one cluster of refcount table, blocks, first-level table.
         int blocks = 1;
@@ -94,18 +111,16 @@ public record NewImage(
         }
         file.resize((long) clusters << clusterBits);
         file.write(tables, clusterBytes);
-        file.sync();
-        file.write(header(l1Entries, (2L + blocks) << clusterBits), 0);
-        file.sync();
+        return (2L + blocks) << clusterBits;
     }
 
-    private ByteBuffer header(int l1Entries, long l1Offset) {
+    private ByteBuffer header(long l1Offset) {
         ByteBuffer header = ByteBuffer.allocate(1 << clusterBits);
         header.putInt(0, Qcow2Header.MAGIC);
         header.putInt(4, version);
         header.putInt(20, clusterBits);
         header.putLong(Qcow2Header.VIRTUAL_SIZE_AT, virtualSizeBytes);
-        header.putInt(Qcow2Header.L1_CAPACITY_AT, l1Entries);
+        header.putInt(Qcow2Header.L1_CAPACITY_AT, l1Entries());
         header.putLong(Qcow2Header.L1_OFFSET_AT, l1Offset);
         header.putLong(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT, 1L << clusterBits);
         header.putInt(Qcow2Header.REFCOUNT_TABLE_CLUSTERS_AT, 1);

@@ -17,6 +17,11 @@ final class Background {
         start("volume-prepare", volume::prepare);
     }
 
+    /** At the start of a server, which must also start on a full disk. */
+    static void prepareNow(OpenVolume volume) {
+        attempt(volume::prepare);
+    }
+
     /** Ended by the next fork for a checkpoint, or by the volume's end. */
     static void commit(OpenVolume volume, long bytesPerSecond) {
         start("volume-commit", () -> volume.commit(new Throttle(bytesPerSecond)));
@@ -27,15 +32,14 @@ final class Background {
     }
 
     private static void start(String name, Task task) {
-        Thread.ofPlatform()
-                .daemon()
-                .name(name)
-                .start(() -> {
-                    try {
-                        task.run();
-                    } catch (VmckptException e) {
-                        LOG.warn("{}", e.getMessage());
-                    }
-                });
+        Thread.ofPlatform().daemon().name(name).start(() -> attempt(task));
+    }
+
+    private static void attempt(Task task) {
+        try {
+            task.run();
+        } catch (VmckptException e) {
+            LOG.warn("{}", e.getMessage());
+        }
     }
 }

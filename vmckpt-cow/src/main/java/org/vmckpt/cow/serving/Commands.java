@@ -15,6 +15,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.nbd.NbdServer;
 import org.vmckpt.cow.serving.VolumeServer.Served;
+import org.vmckpt.cow.volume.LayerStates;
 import org.vmckpt.cow.volume.OpenVolume;
 import org.vmckpt.cow.volume.Throttle;
 import org.vmckpt.cow.volume.Volume;
@@ -95,13 +96,13 @@ final class Commands {
         }
     }
 
-    private static void putLayers(OpenVolume.LayerStates states, ObjectNode volume) {
+    private static void putLayers(LayerStates states, ObjectNode volume) {
         volume.put("session", states.session());
         volume.put("foreignBase", states.foreignBase());
         ArrayNode layers = volume.putArray("layers");
         ArrayNode formats = volume.putArray("formats");
         ArrayNode contents = volume.putArray("contents");
-        for (OpenVolume.LayerState layer : states.layers()) {
+        for (LayerStates.LayerState layer : states.layers()) {
             layers.add(layer.file().toString());
             formats.add(layer.format());
             contents.add(layer.content());
@@ -121,7 +122,8 @@ final class Commands {
 
     /**
      * Forks all, then makes the layers for the next forks: the answer need not wait for those. An
-     * owner's guest may stand still just now: there it is done once the owner lets go.
+     * owner's guest may stand still just now: there it is done once the owner lets go, and the hold
+     * stands for the record.
      */
     private static void fork(List<Served> chosen, Optional<String> owner, ObjectNode answer)
             throws VmckptException {
@@ -135,6 +137,9 @@ final class Commands {
                     .put("micros", result.nanos() / 1000);
         }
         if (owner.isEmpty()) {
+            for (Served served : chosen) {
+                served.open().record();
+            }
             prepareNext(chosen);
         }
     }

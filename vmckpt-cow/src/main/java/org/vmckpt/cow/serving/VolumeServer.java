@@ -68,7 +68,7 @@ public final class VolumeServer implements AutoCloseable {
                         OpenVolume.open(
                                 folder, Optional.of(controlSocket.toAbsolutePath()), opener);
                 volumes.add(new Served(open, new Export(open.volume(), readOnly)));
-                open.prepare();
+                Background.prepareNow(open);
             }
             requireDifferentNames(volumes);
             nbd = NbdServer.start(socket, volumes.stream().map(Served::export).toList());

@@ -79,6 +79,10 @@ final class Commit {
         return file;
     }
 
+    Layer layer() {
+        return layer;
+    }
+
     LayerFile parentFile() {
         return parentFile;
     }
@@ -120,8 +124,8 @@ final class Commit {
         }
     }
 
-    /** The second and third step. */
-    VolumeDescription takeOut(VolumeDescription now) throws VmckptException {
+    /** The second step. */
+    void bypass() throws VmckptException {
         try {
             Qcow2Image above = LayerFiles.imageOf(volume.layers().get(number + 1));
             BlockDevice parent = volume.layers().get(number - 1).device();
@@ -134,11 +138,6 @@ final class Commit {
             } finally {
                 files.endWriting(aboveFile);
             }
-            VolumeDescription less = now.withoutFolded(file);
-            folder.write(less);
-            CommitProgress.delete(folder);
-            volume.forget(layer);
-            return less;
         } catch (IOException e) {
             throw failed(e);
         }
@@ -147,6 +146,7 @@ final class Commit {
     /** The fourth step. */
     void retire() throws VmckptException {
         try {
+            CommitProgress.delete(folder);
             closeAlone(layer);
             Files.deleteIfExists(folder.file(file));
             LoggedFile.deleteFor(folder.file(file));

@@ -47,6 +47,11 @@ final class LoggedFile extends ForwardingFile {
         return Files.exists(logOf(layer));
     }
 
+    /** Whether anything was logged, be it of use or not. */
+    static boolean holdsEntries(Path layer) throws IOException {
+        return existsFor(layer) && Files.size(logOf(layer)) > EntryLog.HEADER_BYTES;
+    }
+
     static void deleteFor(Path layer) throws IOException {
         Files.deleteIfExists(logOf(layer));
     }

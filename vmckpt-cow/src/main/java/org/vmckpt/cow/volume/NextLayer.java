@@ -2,61 +2,86 @@ package org.vmckpt.cow.volume;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Optional;
-import org.vmckpt.core.StorageException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.block.BlockDevice;
 import org.vmckpt.cow.qcow2.NewImage;
 import org.vmckpt.cow.qcow2.NewImage.BackingName;
 import org.vmckpt.cow.volume.VolumeDescription.LayerFile;
 
-/**
- * A layer that was made beforehand for the next fork.
- *
- * @param description lists it
- * @param json the same, written beside the description that counts
- */
-record NextLayer(LayerFile file, Layer layer, VolumeDescription description, Path json) {
+/** A layer that was made beforehand for the next fork; nothing is written to it until then. */
+record NextLayer(LayerFile file, Layer layer) {
+    private static final Logger LOG = LoggerFactory.getLogger(NextLayer.class);
 
-    /** Makes an empty file over the active layer. */
+    /**
+     * Makes an empty file over the active layer, durably, and then has the description name it. If
+     * a crash of the host undoes that, nothing is lost that was flushed: a flush syncs the folder.
+     */
     static NextLayer make(
-            VolumeFolder folder, LayerFiles files, Volume volume, VolumeDescription description)
-            throws VmckptException {
+            VolumeFolder folder, LayerFiles files, Volume volume, DescriptionFile recorded)
+            throws IOException, VmckptException {
+        VolumeDescription now = recorded.written();
+        LayerFile file = folder.newLayer(now);
+        NewLayer.createAtOnce(folder.file(file), imageOver(volume, now.active()));
+        boolean opened = false;
         try {
-            LayerFile file = folder.newLayer(description);
-            Layer active = volume.layers().getLast();
-            BackingName below =
-                    new BackingName(description.active().file(), description.active().format());
-            int clusterBits = Long.numberOfTrailingZeros(active.groupBytes());
-            NewLayer.create(
-                    folder.file(file),
-                    new NewImage(volume.size(), 3, clusterBits, false, Optional.of(below)));
-            Layer layer = files.open(file, Optional.of(active.device()), true);
-            VolumeDescription next = description.withLayer(file);
-            return new NextLayer(file, layer, next, folder.stage(next));
-        } catch (IOException e) {
-            throw new StorageException("preparing a fork of volume " + folder.path() + ": " + e, e);
+            Optional<BlockDevice> active = Optional.of(volume.layers().getLast().device());
+            NextLayer made = new NextLayer(file, files.open(file, active, true));
+            opened = true;
+            made.announce(folder, recorded);
+            return made;
+        } finally {
+            if (!opened) {
+                delete(folder, file);
+            }
         }
     }
 
-    /** The same layer, when the volume has other layers now than when it was made. */
-    NextLayer listedAfter(VolumeFolder folder, VolumeDescription now) throws VmckptException {
+    private static NewImage imageOver(Volume volume, LayerFile active) {
+        int clusterBits = Long.numberOfTrailingZeros(volume.groupBytes());
+        BackingName below = new BackingName(active.file(), active.format());
+        return new NewImage(volume.size(), 3, clusterBits, false, Optional.of(below));
+    }
+
+    private void announce(VolumeFolder folder, DescriptionFile recorded)
+            throws IOException, VmckptException {
+        VolumeDescription before = recorded.written();
+        VolumeDescription named = before.withNext(file);
+        boolean done = false;
         try {
-            VolumeDescription next = now.withLayer(file);
-            return new NextLayer(file, layer, next, folder.stage(next));
-        } catch (IOException e) {
-            throw new StorageException("changing volume " + folder.path() + ": " + e, e);
+            recorded.put(named);
+            recorded.stage(named.forked());
+            done = true;
+        } finally {
+            if (!done) {
+                remove(folder, recorded, before);
+            }
         }
     }
 
-    /** It was not used. */
-    void remove(VolumeFolder folder) throws IOException, VmckptException {
-        BlockDevice unused = layer.device();
+    /**
+     * It was not used. If the file cannot be written, on a full disk say, the layer stays: whoever
+     * opens the volume next sees that it is unused.
+     *
+     * @param without what the file is to say
+     */
+    void remove(VolumeFolder folder, DescriptionFile recorded, VolumeDescription without)
+            throws IOException, VmckptException {
         LayerFiles.imageOf(layer).replaceBacking(Optional.empty());
-        unused.close();
+        layer.device().close();
+        try {
+            recorded.write(without);
+            recorded.unstage();
+            delete(folder, file);
+        } catch (IOException e) {
+            LOG.warn("volume {}: {} stays: {}", folder.path(), file.file(), e.toString());
+        }
+    }
+
+    private static void delete(VolumeFolder folder, LayerFile file) throws IOException {
         Files.deleteIfExists(folder.file(file));
         LoggedFile.deleteFor(folder.file(file));
-        Files.deleteIfExists(json);
     }
 }

@@ -45,17 +45,17 @@ public final class OpenVolume implements AutoCloseable {
             VolumeFolder folder,
             VolumeLock lock,
             LayerFiles files,
-            VolumeDescription description,
-            Volume volume) {
+            Volume volume,
+            LayerList layers) {
         this.folder = folder;
         this.lock = lock;
         this.files = files;
         this.volume = volume;
-        this.layers = new LayerList(folder, files, volume, description);
+        this.layers = layers;
     }
 
     /**
-     * Opens a volume for writing, and removes what an interrupted process left.
+     * Opens a volume for writing, and puts in order what an interrupted process left.
      *
      * @param control where others reach this process, if they can
      */
@@ -74,15 +74,16 @@ public final class OpenVolume implements AutoCloseable {
         VolumeLock lock = VolumeLock.take(folder.path(), control);
         boolean opened = false;
         try {
-            VolumeDescription description = folder.read();
+            DescriptionFile file = DescriptionFile.read(folder);
+            VolumeDescription clean = new Leftovers(folder, file).settle();
             LayerFiles files = new LayerFiles(folder, opener);
-            VolumeDescription clean = new Leftovers(folder).remove(description);
             for (LayerFile layer : clean.layers()) {
                 files.recover(layer);
             }
             Volume volume = new Volume(clean.name(), files.openAll(clean, true));
             opened = true;
-            return new OpenVolume(folder, lock, files, clean, volume);
+            LayerList layers = new LayerList(folder, files, volume, file, clean);
+            return new OpenVolume(folder, lock, files, volume, layers);
         } catch (IOException e) {
             throw new StorageException("opening volume " + folder.path() + ": " + e, e);
         } finally {
@@ -113,26 +114,6 @@ public final class OpenVolume implements AutoCloseable {
         return layers.all().stream().map(folder::file).toList();
     }
 
-    /**
-     * One layer.
-     *
-     * @param content number of what it holds with all below it, which is frozen: the same as long
-     *     as the session is the same; 0 for the active layer
-     */
-    public record LayerState(Path file, String format, long content) {}
-
-    /**
-     * All layers at one moment, oldest first.
-     *
-     * @param session another one after each start
-     * @param foreignBase whether the first is somebody else's file
-     */
-    public record LayerStates(long session, boolean foreignBase, List<LayerState> layers) {
-        public LayerStates {
-            layers = List.copyOf(layers);
-        }
-    }
-
     public LayerStates layers() {
         return layers.states();
     }
@@ -154,13 +135,28 @@ public final class OpenVolume implements AutoCloseable {
 
     /**
      * Freezes the active layer, while requests are under way. What was prepared is used up; with
-     * nothing prepared it is made first, which takes some milliseconds.
+     * nothing prepared it is made first, which takes some milliseconds. Without an owner the fork
+     * may be undone if this process is killed before {@link #record}.
      *
      * @param owner a checkpoint that needs the frozen layer, and those below, until {@link
-     *     VolumeFolder#removeHolds}
+     *     VolumeFolder#removeHolds}; with {@link #prepare(String)} before, that takes no time
      */
     public ForkResult fork(Optional<String> owner) throws VmckptException {
         return layers.fork(owner, () -> running.end());
+    }
+
+    /** Forks so far outlast this process. That they outlast the host takes a flush. */
+    public void record() throws VmckptException {
+        try {
+            layers.record(false);
+        } catch (IOException e) {
+            throw new StorageException(
+                    "recording a fork of volume "
+                            + folder.path()
+                            + ": it was forked, but its folder does not say so: "
+                            + e,
+                    e);
+        }
     }
 
     /**
@@ -231,7 +227,7 @@ public final class OpenVolume implements AutoCloseable {
 
     /** Who needs which layer. */
     public Map<String, Set<String>> holds() throws VmckptException {
-        return layers.holds();
+        return layers.holds().all();
     }
 
     /** Waits until no request is under way, for as long as it takes; nobody may send new ones. */

@@ -58,7 +58,7 @@ public final class VolumeCreator {
             int clusterBits = Long.numberOfTrailingZeros(clusterBytes);
             NewLayer.create(made.file(first), new NewImage(size, 3, clusterBits, false, below));
             layers.add(first);
-            made.write(new VolumeDescription(name, layers, List.of()));
+            made.write(VolumeDescription.of(name, layers));
             done = true;
             return made;
         } catch (IOException | IllegalArgumentException e) {

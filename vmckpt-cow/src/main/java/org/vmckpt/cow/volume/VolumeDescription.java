@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Json;
@@ -18,12 +19,18 @@ import org.vmckpt.core.VmckptException;
  *
  * @param layers oldest first; the last is active
  * @param folded layers of earlier that hold nothing any more that is needed, and may be deleted
+ * @param next made for the next fork, which puts it on top before anything says so here: whoever
+ *     finds it after a crash asks {@link UnrecordedFork} whether it counts
  */
-record VolumeDescription(String name, List<LayerFile> layers, List<String> folded) {
+record VolumeDescription(
+        String name, List<LayerFile> layers, List<String> folded, Optional<LayerFile> next) {
     static final String FILE = "volume.json";
 
     private static final String FORMAT = "vmckpt-volume";
     private static final int VERSION = 1;
+
+    /** Who knows nothing of a next layer must not open a volume that has one. */
+    private static final int VERSION_WITH_NEXT = 2;
 
     /**
      * One layer.
@@ -47,10 +54,24 @@ record VolumeDescription(String name, List<LayerFile> layers, List<String> folde
         return layers.getLast();
     }
 
-    VolumeDescription withLayer(LayerFile layer) {
+    /** With nothing but layers. */
+    static VolumeDescription of(String name, List<LayerFile> layers) {
+        return new VolumeDescription(name, layers, List.of(), Optional.empty());
+    }
+
+    VolumeDescription withNext(LayerFile layer) {
+        return new VolumeDescription(name, layers, folded, Optional.of(layer));
+    }
+
+    VolumeDescription withoutNext() {
+        return new VolumeDescription(name, layers, folded, Optional.empty());
+    }
+
+    /** The next layer is the active one. */
+    VolumeDescription forked() {
         List<LayerFile> grown = new ArrayList<>(layers);
-        grown.add(layer);
-        return new VolumeDescription(name, grown, folded);
+        grown.add(next.orElseThrow());
+        return new VolumeDescription(name, grown, folded, Optional.empty());
     }
 
     /** Without a layer that was folded into its parent; its file is to be deleted. */
@@ -59,18 +80,20 @@ record VolumeDescription(String name, List<LayerFile> layers, List<String> folde
         fewer.remove(layer);
         List<String> more = new ArrayList<>(folded);
         more.add(layer.file());
-        return new VolumeDescription(name, fewer, more);
+        return new VolumeDescription(name, fewer, more, next);
     }
 
     VolumeDescription withFoldedDeleted() {
-        return new VolumeDescription(name, layers, List.of());
+        return new VolumeDescription(name, layers, List.of(), next);
     }
 
     byte[] encode() {
-        var json = Json.MAPPER.createObjectNode().put("format", FORMAT).put("version", VERSION);
+        var json = Json.MAPPER.createObjectNode().put("format", FORMAT);
+        json.put("version", next.isPresent() ? VERSION_WITH_NEXT : VERSION);
         json.put("name", name);
         json.set("layers", Json.MAPPER.valueToTree(layers));
         json.set("folded", Json.MAPPER.valueToTree(folded));
+        next.ifPresent(layer -> json.set("next", Json.MAPPER.valueToTree(layer)));
         return (json.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
@@ -80,7 +103,8 @@ record VolumeDescription(String name, List<LayerFile> layers, List<String> folde
             if (!json.path("format").asText().equals(FORMAT)) {
                 throw damaged(file, "it is no description of a volume", null);
             }
-            if (json.path("version").asInt() != VERSION) {
+            int version = json.path("version").asInt();
+            if (version != VERSION && version != VERSION_WITH_NEXT) {
                 throw new UnsupportedException(
                         "reading "
                                 + file
@@ -111,8 +135,15 @@ record VolumeDescription(String name, List<LayerFile> layers, List<String> folde
         for (String old : folded) {
             sound &= VolumeFolder.isLayerName(old) && !files.contains(old);
         }
+        if (next.isPresent()) {
+            String prepared = next.get().file();
+            sound &=
+                    VolumeFolder.isLayerName(prepared)
+                            && !files.contains(prepared)
+                            && !folded.contains(prepared);
+        }
         if (!sound) {
-            throw damaged(file, "its layers do not fit together: " + layers, null);
+            throw damaged(file, "its layers do not fit together: " + this, null);
         }
     }
 

@@ -91,17 +91,28 @@ public final class VolumeFolder {
         }
     }
 
-    /** Writes a description beside the one that counts; {@link #adopt} makes it count. */
-    Path stage(VolumeDescription description) throws IOException {
-        Path staged = descriptionFile().resolveSibling(VolumeDescription.FILE + ".next");
-        Files.deleteIfExists(staged);
-        DurableFiles.write(staged, description.encode());
-        return staged;
+    Path stagedFile() {
+        return descriptionFile().resolveSibling(VolumeDescription.FILE + ".next");
+    }
+
+    /** As {@link #read}, and with a fork that a killed process had not recorded. */
+    VolumeDescription readSettled() throws VmckptException {
+        try {
+            return UnrecordedFork.decide(this, read());
+        } catch (IOException e) {
+            throw new StorageException("reading volume " + folder + ": " + e, e);
+        }
+    }
+
+    /** Writes a description beside the one that counts; {@link #adoptStaged} makes it count. */
+    void stage(VolumeDescription description) throws IOException {
+        Files.deleteIfExists(stagedFile());
+        DurableFiles.write(stagedFile(), description.encode());
     }
 
     /** For all processes at once; durable after {@link #sync}. */
-    void adopt(Path staged) throws IOException {
-        Files.move(staged, descriptionFile(), StandardCopyOption.ATOMIC_MOVE);
+    void adoptStaged() throws IOException {
+        Files.move(stagedFile(), descriptionFile(), StandardCopyOption.ATOMIC_MOVE);
     }
 
     void sync() throws IOException {
@@ -109,7 +120,8 @@ public final class VolumeFolder {
     }
 
     void write(VolumeDescription description) throws IOException {
-        adopt(stage(description));
+        stage(description);
+        adoptStaged();
         sync();
     }
 
@@ -163,10 +175,13 @@ public final class VolumeFolder {
         return holds;
     }
 
+    boolean isHeldBy(LayerFile layer, String owner) {
+        return Files.exists(holdFile(layer.file(), owner));
+    }
+
     void addHold(LayerFile layer, String owner) throws IOException {
-        Path hold = holdFile(layer.file(), owner);
-        if (!Files.exists(hold)) {
-            Files.createFile(hold);
+        if (!isHeldBy(layer, owner)) {
+            Files.createFile(holdFile(layer.file(), owner));
         }
     }
 

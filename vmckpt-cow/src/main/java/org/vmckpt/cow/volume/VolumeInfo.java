@@ -39,7 +39,7 @@ public record VolumeInfo(
 
     /** Looks at a volume. */
     public static VolumeInfo of(VolumeFolder folder) throws VmckptException {
-        VolumeDescription description = folder.read();
+        VolumeDescription description = folder.readSettled();
         try {
             Map<String, Set<String>> holds = folder.holds();
             List<LayerInfo> layers = new ArrayList<>();
@@ -67,7 +67,7 @@ public record VolumeInfo(
      */
     public static String checksum(VolumeFolder folder, Optional<String> layer)
             throws VmckptException {
-        VolumeDescription description = folder.read();
+        VolumeDescription description = folder.readSettled();
         List<LayerFile> below = new ArrayList<>();
         for (LayerFile file : description.layers()) {
             below.add(file);
@@ -93,7 +93,7 @@ public record VolumeInfo(
                             + folder.path()
                             + ": its active layer is in use; name a frozen layer");
         }
-        VolumeDescription part = new VolumeDescription(description.name(), below, List.of());
+        VolumeDescription part = VolumeDescription.of(description.name(), below);
         List<Layer> layers = new LayerFiles(folder, FileOpener.PLAIN).openAll(part, false);
         try (BlockDevice disk = layers.getLast().device()) {
             return ContentChecksum.of(disk, folder.path());

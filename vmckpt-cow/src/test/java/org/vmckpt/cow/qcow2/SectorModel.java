@@ -13,13 +13,13 @@ import java.util.Set;
  * What a disk should hold. Each sector is filled with one number, zero for zeros; it is known what
  * it must read as now, and what it may read as after a crash.
  */
-final class SectorModel {
-    static final int SECTOR_BYTES = 512;
+public final class SectorModel {
+    public static final int SECTOR_BYTES = 512;
 
     private int[] now;
     private final List<Set<Integer>> afterCrash = new ArrayList<>();
 
-    SectorModel(int sectors) {
+    public SectorModel(int sectors) {
         now = new int[0];
         grow(sectors);
     }
@@ -32,11 +32,11 @@ final class SectorModel {
         }
     }
 
-    int sectors() {
+    public int sectors() {
         return now.length;
     }
 
-    void put(int first, int count, int value) {
+    public void put(int first, int count, int value) {
         for (int i = first; i < first + count; i++) {
             now[i] = value;
             afterCrash.get(i).add(value);
@@ -44,13 +44,13 @@ final class SectorModel {
     }
 
     /** All that was done so far is durable. */
-    void flush() {
+    public void flush() {
         for (int i = 0; i < now.length; i++) {
             afterCrash.set(i, new HashSet<>(Set.of(now[i])));
         }
     }
 
-    static ByteBuffer bytes(int count, int value) {
+    public static ByteBuffer bytes(int count, int value) {
         ByteBuffer bytes = ByteBuffer.allocateDirect(count * SECTOR_BYTES);
         while (bytes.hasRemaining()) {
             bytes.putInt(value);
@@ -58,7 +58,7 @@ final class SectorModel {
         return bytes.flip();
     }
 
-    void assertReads(int first, ByteBuffer bytes) {
+    public void assertReads(int first, ByteBuffer bytes) {
         for (int i = first; bytes.hasRemaining(); i++) {
             assertThat(valueOf(bytes)).as("sector %d", i).isEqualTo(now[i]);
         }
@@ -78,7 +78,7 @@ final class SectorModel {
      *
      * @param before what the sectors from {@code first} on held before that
      */
-    void assertReadsAfterKill(ByteBuffer bytes, int first, int[] before) {
+    public void assertReadsAfterKill(ByteBuffer bytes, int first, int[] before) {
         for (int i = 0; bytes.hasRemaining(); i++) {
             boolean undecided = i >= first && i < first + before.length;
             int other = undecided ? before[i - first] : now[i];
@@ -98,12 +98,12 @@ final class SectorModel {
         }
     }
 
-    int[] values(int first, int count) {
+    public int[] values(int first, int count) {
         return Arrays.copyOfRange(now, first, first + count);
     }
 
     /** After a crash, or a new disk: from now on it is durably what it reads as. */
-    void assertReadsAfterCrash(ByteBuffer bytes) {
+    public void assertReadsAfterCrash(ByteBuffer bytes) {
         for (int i = 0; bytes.hasRemaining(); i++) {
             int value = valueOf(bytes);
             assertThat(value).as("sector %d", i).isIn(afterCrash.get(i));

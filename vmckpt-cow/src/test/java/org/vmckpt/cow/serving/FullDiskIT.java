@@ -1,8 +1,11 @@
 package org.vmckpt.cow.serving;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -12,7 +15,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.StorageException;
 import org.vmckpt.cow.nbd.TestClient;
+import org.vmckpt.cow.volume.OpenVolume;
 import org.vmckpt.cow.volume.VolumeCreator;
 import org.vmckpt.cow.volume.VolumeFolder;
 
@@ -81,6 +86,51 @@ final class FullDiskIT {
             for (int i = 0; i <= written; i++) {
                 assertThat(client.read((long) i * BLOCK, 1)).containsExactly((byte) i);
             }
+        }
+    }
+
+    @Test
+    void aForkIsRecordedOnAFullDiskAndTheNextIsRefusedUntilThereIsRoom() throws Exception {
+        Path ballast = folder.resolve("ballast");
+        VolumeFolder volume =
+                VolumeCreator.create(
+                        folder.resolve("v"),
+                        Optional.empty(),
+                        Optional.empty(),
+                        OptionalLong.of(64 << 20),
+                        BLOCK);
+        try (OpenVolume open = OpenVolume.open(volume, Optional.empty())) {
+            open.prepare();
+            fill(ballast);
+            open.fork(Optional.empty());
+            open.volume().flush();
+            assertThat(Files.readString(volume.path().resolve("volume.json")))
+                    .contains("layer-1")
+                    .doesNotContain("next");
+            assertThatThrownBy(() -> open.fork(Optional.empty()))
+                    .isInstanceOf(StorageException.class)
+                    .hasMessageContaining("preparing a fork");
+            Files.delete(ballast);
+            open.fork(Optional.empty());
+            open.prepare();
+            fill(ballast);
+        }
+        // If what was prepared could not be taken off the list it is harmless, for it is not used.
+        try (OpenVolume open = OpenVolume.open(volume, Optional.empty())) {
+            assertThat(open.files()).hasSize(3);
+            Files.delete(ballast);
+            open.fork(Optional.empty());
+            assertThat(open.files()).hasSize(4);
+        }
+    }
+
+    private static void fill(Path file) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file)) {
+            while (true) {
+                out.write(new byte[4096]);
+            }
+        } catch (IOException full) {
+            assertThat(full).hasMessageContaining("No space left");
         }
     }
 }

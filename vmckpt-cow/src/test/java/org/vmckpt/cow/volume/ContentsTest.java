@@ -9,7 +9,7 @@ import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.cow.volume.OpenVolume.LayerState;
+import org.vmckpt.cow.volume.LayerStates.LayerState;
 
 /** A number of a frozen layer's content outlives the file that held it. */
 final class ContentsTest {

@@ -6,12 +6,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,25 +31,6 @@ final class KilledProcessTest {
                 16 << 10);
     }
 
-    private static Map<Path, byte[]> files(VolumeFolder volume) throws IOException {
-        Map<Path, byte[]> files = new HashMap<>();
-        try (Stream<Path> listed = Files.list(volume.path())) {
-            for (Path file : listed.toList()) {
-                files.put(file, Files.readAllBytes(file));
-            }
-        }
-        return files;
-    }
-
-    /** Closes it, and makes that undone. The files stay the same files. */
-    private static void kill(OpenVolume open) throws Exception {
-        Map<Path, byte[]> before = files(open.folder());
-        open.close();
-        for (Map.Entry<Path, byte[]> file : before.entrySet()) {
-            Files.write(file.getKey(), file.getValue());
-        }
-    }
-
     private static OpenVolume open(VolumeFolder volume) throws Exception {
         return OpenVolume.open(volume, Optional.empty());
     }
@@ -64,7 +42,7 @@ final class KilledProcessTest {
         Arrays.fill(model, 100, 70_000, (byte) 5);
         OpenVolume first = open(volume);
         new VolumeClient(first.volume()).write(100, Arrays.copyOfRange(model, 100, 70_000));
-        kill(first);
+        KilledVolume.kill(first);
         try (OpenVolume again = open(volume)) {
             assertThat(new VolumeClient(again.volume()).content()).isEqualTo(model);
         }
@@ -75,7 +53,7 @@ final class KilledProcessTest {
         VolumeFolder volume = create();
         OpenVolume first = open(volume);
         new VolumeClient(first.volume()).write(0, new byte[] {1});
-        kill(first);
+        KilledVolume.kill(first);
         Files.delete(volume.path().resolve("layer-0.qcow2.log"));
         try (OpenVolume again = open(volume)) {
             assertThat(new VolumeClient(again.volume()).read(0, 1)).containsExactly(0);
@@ -96,7 +74,7 @@ final class KilledProcessTest {
             for (int i = 0; i < steps; i++) {
                 step(random, client, open, model);
             }
-            kill(open);
+            KilledVolume.kill(open);
         }
     }
 
@@ -104,16 +82,26 @@ final class KilledProcessTest {
             throws Exception {
         int at = random.nextInt(SIZE / BLOCK - 8) * BLOCK;
         int bytes = (1 + random.nextInt(8)) * BLOCK;
-        int kind = random.nextInt(40);
+        int kind = random.nextInt(30);
         if (kind == 0) {
             open.volume().flush();
-        } else if (kind == 1) {
-            open.fork(Optional.empty());
+        } else if (kind < 5) {
+            fork(random, open);
         } else if (kind < 10) {
             client.zero(at, bytes);
             Arrays.fill(model, at, at + bytes, (byte) 0);
         } else {
             write(random, client, model, at, bytes);
+        }
+    }
+
+    /** A write may come between preparing, forking and recording, and so may the end. */
+    private static void fork(Random random, OpenVolume open) throws Exception {
+        switch (random.nextInt(4)) {
+            case 0 -> open.prepare();
+            case 1 -> open.record();
+            case 2 -> open.fork(Optional.of("checkpoint-1"));
+            default -> open.fork(Optional.empty());
         }
     }
 
