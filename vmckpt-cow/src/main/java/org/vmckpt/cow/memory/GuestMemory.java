@@ -68,7 +68,18 @@ public final class GuestMemory {
      */
     public static void refuseOtherWriters(long pid, List<RamRegion> regions)
             throws VmckptException {
-        OtherWriters others = OtherWriters.ofEverybodyBut(pid);
+        refuseOtherWriters(pid, regions, Set.of());
+    }
+
+    /**
+     * As {@link #refuseOtherWriters(long, List)}.
+     *
+     * @param takingPart processes that may map the memory, as for {@link #inspect(long, QmpClient,
+     *     Set)}
+     */
+    public static void refuseOtherWriters(long pid, List<RamRegion> regions, Set<Long> takingPart)
+            throws VmckptException {
+        OtherWriters others = OtherWriters.ofEverybodyBut(pid, takingPart);
         List<ProcessMapping> mappings = mappings(pid);
         for (RamRegion region : regions) {
             for (ProcessMapping mapping : mappings) {

@@ -86,6 +86,7 @@ final class R4OutsideWriterIT {
                         assertThat(image.content).as("epoch %d", epoch).isEqualTo(paused);
                     }
                 }
+                GuestMemory.refuseOtherWriters(qemu.pid(), regions, Set.of(writer.pid()));
             }
         }
     }
