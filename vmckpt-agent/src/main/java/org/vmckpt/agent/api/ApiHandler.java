@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpMethod;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.Request;
@@ -18,6 +19,12 @@ import org.vmckpt.core.VmckptException;
 /** From a request to its answer, in a virtual thread, which may wait. */
 final class ApiHandler extends Handler.Abstract {
     private static final Logger LOG = LoggerFactory.getLogger(ApiHandler.class);
+
+    /** The page is ours alone, and in nobody's frame. */
+    private static final String CONTENT_POLICY =
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:;"
+                    + " connect-src 'self'; base-uri 'none'; form-action 'none';"
+                    + " frame-ancestors 'none'";
 
     private final Routes routes;
     private final PeerCheck peers;
@@ -68,6 +75,14 @@ final class ApiHandler extends Handler.Abstract {
                         ErrorKind.USAGE,
                         "this path takes " + String.join(", ", match.get().methods().keySet()));
             }
+            if (request.getHeaders().contains(HttpHeader.ORIGIN)
+                    && !HttpMethod.GET.is(request.getMethod())) {
+                // Browsers always send it: any page that somebody looks at could ask for this.
+                return Answer.error(
+                        HttpStatus.FORBIDDEN_403,
+                        ErrorKind.REFUSED,
+                        "a web page may look, and change nothing");
+            }
             return endpoint.answer(new Call(request, peer, match.get().parameters(), maxBodyBytes));
         } catch (BadRequestException e) {
             return Answer.error(e.status(), ErrorKind.USAGE, String.valueOf(e.getMessage()));
@@ -87,6 +102,7 @@ final class ApiHandler extends Handler.Abstract {
         response.setStatus(answer.status());
         response.getHeaders().put(HttpHeader.CONTENT_TYPE, answer.contentType());
         response.getHeaders().put("X-Content-Type-Options", "nosniff");
+        response.getHeaders().put("Content-Security-Policy", CONTENT_POLICY);
         response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
         byte[] body = answer.body().getBytes(StandardCharsets.UTF_8);
         response.getHeaders().put(HttpHeader.CONTENT_LENGTH, body.length);

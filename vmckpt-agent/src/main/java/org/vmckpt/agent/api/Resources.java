@@ -36,8 +36,9 @@ final class Resources {
 
     static Routes routes(ApiContext context) {
         Resources resources = new Resources(context);
-        return new Routes()
-                .add("GET", "/v1/health", resources::health)
+        Routes routes = new Routes();
+        WebPage.addTo(routes);
+        return routes.add("GET", "/v1/health", resources::health)
                 .add("GET", "/v1/openapi.yaml", _ -> description())
                 .add("GET", "/metrics", resources::metrics)
                 .add("GET", "/v1/guests", resources::guests)

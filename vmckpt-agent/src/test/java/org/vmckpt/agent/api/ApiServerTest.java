@@ -49,6 +49,31 @@ class ApiServerTest {
     }
 
     @Test
+    void aPageOfABrowserMayLookAndChangeNothing() throws Exception {
+        Reply page = get("/");
+        assertThat(page.head()).contains("text/html", "script-src 'self'");
+        for (String file : List.of("page.js", "page.css", "chart.js")) {
+            assertThat(page.body()).contains("/page/" + file);
+            assertThat(get("/page/" + file).status()).as(file).isEqualTo(200);
+        }
+        assertThat(get("/page/index.html").status()).isEqualTo(404);
+        String from =
+                " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: http://evil\r\n";
+        assertThat(agent.http().raw("GET /v1/health" + from + "\r\n").status()).isEqualTo(200);
+        String body = "{\"kind\": \"checkpoint\", \"guest\": \"vm1\"}";
+        Reply refused =
+                agent.http()
+                        .raw(
+                                "POST /v1/jobs"
+                                        + from
+                                        + "Content-Length: "
+                                        + body.length()
+                                        + "\r\n\r\n"
+                                        + body);
+        assertThat(refused.status()).isEqualTo(403);
+    }
+
+    @Test
     void socketIsRootsAlone() throws Exception {
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(agent.socket())))
                 .isEqualTo("rw-------");
