@@ -12,7 +12,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.vmckpt.agent.job.JobState;
 import org.vmckpt.agent.schedule.Scheduler;
 import org.vmckpt.core.ErrorKind;
@@ -135,6 +137,13 @@ public final class AgentMetrics {
                 "What the store's file system has left.",
                 List.of(),
                 () -> List.of(Sample.of(source.storeFreeBytes())));
+    }
+
+    /** Of all metrics, also those that nothing was counted for; counters without {@code _total}. */
+    Set<String> names() {
+        return registry.scrape().stream()
+                .map(metric -> metric.getMetadata().getPrometheusName())
+                .collect(Collectors.toSet());
     }
 
     private record Sample(double value, List<String> labels) {
