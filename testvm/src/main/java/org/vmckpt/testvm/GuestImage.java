@@ -18,6 +18,15 @@ public record GuestImage(Path folder) {
         return new GuestImage(Path.of(Commands.run(List.of(buildScript().toString()))));
     }
 
+    /**
+     * An initramfs with the QEMU guest agent: see {@code testvm/image/agent-init}. It is made when
+     * it is first wanted.
+     */
+    public static Path initramfsWithAgent() {
+        Path script = buildScript().resolveSibling("agent");
+        return Path.of(Commands.run(List.of(script.toString())));
+    }
+
     public Path kernel() {
         return folder.resolve("vmlinuz");
     }

@@ -38,6 +38,10 @@ final class QemuArguments {
         return folder.resolve("second.sock");
     }
 
+    static Path agentSocket(Path folder) {
+        return folder.resolve("agent.sock");
+    }
+
     static Path consoleLog(Path folder) {
         return folder.resolve("console.log");
     }
@@ -55,7 +59,12 @@ final class QemuArguments {
             TestDisk disk = wanted.disks.get(i);
             Path file = diskFile(folder, i, disk);
             switch (disk.format()) {
-                case RAW -> createSparse(file, disk.sizeBytes());
+                case RAW -> {
+                    createSparse(file, disk.sizeBytes());
+                    if (wanted.guestAgent && i == 0) {
+                        Commands.run(List.of("mkfs.ext4", "-q", "-F", file.toString()));
+                    }
+                }
                 case QCOW2 ->
                         Commands.run(
                                 List.of(
@@ -88,13 +97,27 @@ final class QemuArguments {
         command.addAll(monitor());
         command.addAll(consoles());
         command.addAll(List.of("-kernel", image.kernel().toString()));
-        command.addAll(List.of("-initrd", image.initramfs().toString()));
+        Path initramfs = wanted.guestAgent ? GuestImage.initramfsWithAgent() : image.initramfs();
+        command.addAll(List.of("-initrd", initramfs.toString()));
+        if (wanted.guestAgent) {
+            command.addAll(guestAgent());
+        }
         command.addAll(List.of("-append", KERNEL_PARAMETERS + wanted.workload.kernelParameters()));
         for (int i = 0; i < wanted.disks.size(); i++) {
             command.addAll(disk(i, wanted.disks.get(i)));
         }
         command.addAll(wanted.extraArguments);
         return List.copyOf(command);
+    }
+
+    private List<String> guestAgent() {
+        return List.of(
+                "-chardev",
+                "socket,id=agent,path=%s,server=on,wait=off".formatted(agentSocket(folder)),
+                "-device",
+                "virtio-serial-pci",
+                "-device",
+                "virtserialport,chardev=agent,name=org.qemu.guest_agent.0");
     }
 
     List<String> monitor() {

@@ -121,6 +121,11 @@ public final class TestGuest implements AutoCloseable {
         return QemuArguments.secondQmpSocket(folder);
     }
 
+    /** Only for a guest that was built with {@link TestGuestBuilder#guestAgent}. */
+    public Path agentSocket() {
+        return QemuArguments.agentSocket(folder);
+    }
+
     public Path consoleLog() {
         return QemuArguments.consoleLog(folder);
     }

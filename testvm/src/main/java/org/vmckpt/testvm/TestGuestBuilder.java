@@ -25,6 +25,7 @@ public final class TestGuestBuilder {
     private final Map<String, String> environment = new LinkedHashMap<>();
     @Nullable Path memoryFolder;
     boolean secondMonitor;
+    boolean guestAgent;
     private @Nullable Path directory;
     private @Nullable String slowDisk;
 
@@ -104,6 +105,15 @@ public final class TestGuestBuilder {
     /** Gives it {@link TestGuest#secondQmpSocket}, for while a checkpoint keeps the first. */
     public TestGuestBuilder secondMonitor() {
         this.secondMonitor = true;
+        return this;
+    }
+
+    /**
+     * Runs the QEMU guest agent in it, behind {@link TestGuest#agentSocket}, and a program that
+     * writes to an ext4 file system on the first disk, which the workload does not know.
+     */
+    public TestGuestBuilder guestAgent() {
+        this.guestAgent = true;
         return this;
     }
 

@@ -36,6 +36,7 @@ public final class Guard implements AutoCloseable {
     private final CompletableFuture<Boolean> ready;
 
     private int lastSent = GuardMain.RUNNING;
+    private boolean frozen;
 
     private Guard(Process process) {
         this.process = process;
@@ -169,13 +170,47 @@ public final class Guard implements AutoCloseable {
         } catch (IOException e) {
             // A closed pipe is a guard that has ended.
         }
+        throw lost("not paused");
+    }
+
+    private RefusedException lost(String whatNot) {
         process.destroyForcibly();
-        throw new RefusedException(
+        return new RefusedException(
                 "checkpoint: the guard process that would resume the guest if this one died ("
                         + process.pid()
                         + ") was killed or does not answer within "
                         + ANSWER_LIMIT.toMillis()
-                        + " ms; the guest was not paused; take the checkpoint again");
+                        + " ms; the guest was "
+                        + whatNot
+                        + "; take the checkpoint again");
+    }
+
+    /** The same for its file systems: the guard lets them go on if we die. */
+    public void freezing(Path agentSocket) throws VmckptException {
+        try {
+            CompletableFuture<Boolean> heard = expect(GuardMain.HEARD);
+            String line = (char) GuardMain.FREEZING + agentSocket.toString() + "\n";
+            pipe.write(line.getBytes(StandardCharsets.UTF_8));
+            pipe.flush();
+            if (await(heard, ANSWER_LIMIT)) {
+                frozen = true;
+                return;
+            }
+        } catch (IOException e) {
+            // As above.
+        }
+        throw lost("not frozen");
+    }
+
+    /** Says that the guest's file systems are known to go on. */
+    public void thawed() {
+        frozen = false;
+        try {
+            pipe.write(GuardMain.THAWED);
+            pipe.flush();
+        } catch (IOException e) {
+            // As below.
+        }
     }
 
     /** Says that the guest runs again. */
@@ -194,13 +229,14 @@ public final class Guard implements AutoCloseable {
     }
 
     /**
-     * Ends the guard. If the guest was paused by us and is not known to run again, the guard is
-     * left to it instead: it takes over as soon as our connection to QEMU is closed.
+     * Ends the guard. If the guest or its file systems stand still because of us, and are not known
+     * to go on, the guard is left to them instead: it takes over as soon as our connection to QEMU
+     * is closed.
      */
     @Override
     public void close() {
         try {
-            if (lastSent == GuardMain.PAUSED) {
+            if (lastSent == GuardMain.PAUSED || frozen) {
                 pipe.close();
                 return;
             }

@@ -1,6 +1,7 @@
 package org.vmckpt.cow.guard;
 
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
@@ -13,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -33,12 +35,22 @@ public final class GuardMain {
     /** All is done; there is nothing to clean up. */
     static final int DONE = 'Q';
 
+    /**
+     * From now on the guest's file systems may stand still because of us. Followed by the path of
+     * its agent's socket, on one line.
+     */
+    static final int FREEZING = 'F';
+
+    /** They do not any more. */
+    static final int THAWED = 'T';
+
     static final String READY = "ready";
 
-    /** The answer to {@link #PAUSED}. */
+    /** The answer to {@link #PAUSED} and {@link #FREEZING}. */
     static final String HEARD = "heard";
 
     private static final long PATIENCE_NANOS = 60_000_000_000L;
+    private static final Duration THAW_PATIENCE = Duration.ofMinutes(10);
     private static final long RETRY_NANOS = 2_000_000L;
     private static final int ERROR_LOOKS = 20;
     private static final long ERROR_LOOK_NANOS = 30_000_000L;
@@ -67,9 +79,16 @@ public final class GuardMain {
         out.println(READY);
         out.flush();
         int state = RUNNING;
+        Optional<Path> frozen = Optional.empty();
         for (int next = System.in.read(); next >= 0; next = System.in.read()) {
-            state = next;
-            if (state == PAUSED) {
+            if (next == FREEZING) {
+                frozen = Optional.of(Path.of(line()));
+            } else if (next == THAWED) {
+                frozen = Optional.empty();
+            } else {
+                state = next;
+            }
+            if (next == PAUSED || next == FREEZING) {
                 out.println(HEARD);
                 out.flush();
             }
@@ -80,6 +99,8 @@ public final class GuardMain {
             if (state == PAUSED) {
                 guard.takeOver(true);
             }
+            // Only a guest that runs can do it.
+            frozen.ifPresent(GuardMain::thaw);
             if (stream.isPresent()) {
                 stream.get().awaitEnd();
             }
@@ -87,6 +108,19 @@ public final class GuardMain {
             guard.takeOver(false);
             removeFolder(Path.of(arguments[2]));
         }
+    }
+
+    private static String line() throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        for (int next = System.in.read(); next >= 0 && next != '\n'; next = System.in.read()) {
+            line.write(next);
+        }
+        return line.toString(StandardCharsets.UTF_8);
+    }
+
+    /** Beside the rest, which does not wait for a guest that is slow. */
+    private static void thaw(Path socket) {
+        Thread.ofPlatform().name("thaw").start(() -> Thaw.insist(socket, THAW_PATIENCE));
     }
 
     /** Loads and runs every class of the takeover once, against a socket of our own. */
