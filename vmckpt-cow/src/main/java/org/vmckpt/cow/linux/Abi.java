@@ -29,6 +29,7 @@ final class Abi {
     static final int SYS_SCHED_GETAFFINITY = 204;
     static final int SYS_RESTART_SYSCALL = 219;
     static final int SYS_EPOLL_WAIT = 232;
+    static final int SYS_KILL = 62;
     static final int SYS_TGKILL = 234;
     static final int SYS_OPENAT = 257;
     static final int SYS_PPOLL = 271;
@@ -121,6 +122,7 @@ final class Abi {
     static final int WNOHANG = 1;
     static final int __WALL = 0x40000000;
     static final int SIGTRAP = 5;
+    static final int SIGKILL = 9;
 
     static final int USER_REGS_SIZE = 216;
     static final int USER_REGS_R10 = 56;

@@ -187,6 +187,11 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long kill(int pid, int signal) {
+        return call(Abi.SYS_KILL, pid, signal, 0);
+    }
+
+    @Override
     public long tgkill(int pid, int tid, int signal) {
         return call(Abi.SYS_TGKILL, pid, tid, signal);
     }

@@ -56,6 +56,8 @@ interface Syscalls {
 
     long wait4(int tid, long status, int options);
 
+    long kill(int pid, int signal);
+
     long tgkill(int pid, int tid, int signal);
 
     long setpriority(int which, int who, int niceness);
