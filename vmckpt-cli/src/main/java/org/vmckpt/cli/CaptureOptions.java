@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.Quiesce;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -51,6 +52,35 @@ final class CaptureOptions {
                         + " for the volumes that allow it. Default: auto."
             })
     private @Nullable DiskIo diskIo;
+
+    @Option(
+            names = "--quiesce",
+            description = {
+                "Have the guest's own agent (qemu-guest-agent) freeze its file systems before the"
+                        + " pause and thaw them right after."
+            })
+    private boolean quiesce;
+
+    @Option(
+            names = "--guest-agent",
+            paramLabel = "SOCKET",
+            description = {
+                "With --quiesce: QEMU's socket of the guest agent's channel. Default: the one that"
+                        + " QEMU names."
+            })
+    private @Nullable Path agentSocket;
+
+    boolean wantsQuiesce() {
+        return quiesce || agentSocket != null;
+    }
+
+    Optional<Path> agentSocket() {
+        return Optional.ofNullable(agentSocket).map(Path::toAbsolutePath);
+    }
+
+    Optional<Quiesce> quiesce() {
+        return wantsQuiesce() ? Optional.of(new Quiesce(agentSocket())) : Optional.empty();
+    }
 
     DiskIo diskIo() {
         return askedDiskIo().orElse(DiskIo.AUTO);

@@ -43,6 +43,8 @@ final class CheckpointCommand implements Callable<Integer> {
 
     @Mixin private CaptureOptions capture = new CaptureOptions();
 
+    @Mixin private HookOptions hooks = new HookOptions();
+
     @Option(
             names = "--name",
             paramLabel = "NAME",
@@ -91,12 +93,17 @@ final class CheckpointCommand implements Callable<Integer> {
 
     /** The agent takes it; Ctrl-C cancels it there. */
     private CheckpointReport ask(AgentClient agent) throws VmckptException {
+        hooks.requireNoneForAgent();
         ObjectNode wanted =
                 Json.MAPPER
                         .createObjectNode()
                         .put("kind", "checkpoint")
                         .put("guest", capture.guest().text())
                         .put("full", full);
+        if (capture.wantsQuiesce()) {
+            wanted.put("quiesce", true);
+            capture.agentSocket().ifPresent(socket -> wanted.put("agentSocket", socket.toString()));
+        }
         Optional.ofNullable(name).ifPresent(text -> wanted.put("name", text));
         engine.name().ifPresent(asked -> wanted.put("engine", asked.text()));
         capture.cowBudgetBytes().ifPresent(bytes -> wanted.put("cowBudgetBytes", bytes));
@@ -135,6 +142,8 @@ final class CheckpointCommand implements Callable<Integer> {
                 capture.drainTimeout(),
                 engine.name(),
                 full,
-                capture.diskIo());
+                capture.diskIo(),
+                capture.quiesce(),
+                hooks.hooks());
     }
 }

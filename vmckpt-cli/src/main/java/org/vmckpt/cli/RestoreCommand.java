@@ -18,6 +18,7 @@ import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
 import org.vmckpt.cow.restore.RestoredDisk;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -87,6 +88,8 @@ final class RestoreCommand implements Callable<Integer> {
             description = "The QEMU to start, in place of the recorded one.")
     private @Nullable Path qemuBinary;
 
+    @Mixin private HookOptions hooks = new HookOptions();
+
     RestoreCommand(Session session) {
         this.session = session;
     }
@@ -113,7 +116,7 @@ final class RestoreCommand implements Callable<Integer> {
                         Optional.ofNullable(qemuBinary),
                         RestoreRequest.DEFAULT_TIMEOUT);
         try (ProgressDisplay progress = session.progress()) {
-            return new RestoreService().restore(request, progress);
+            return new RestoreService().restore(request, hooks.hooks(), progress);
         }
     }
 

@@ -62,6 +62,8 @@ final class WatchCommand implements Callable<Integer> {
 
     @Mixin private CaptureOptions capture = new CaptureOptions();
 
+    @Mixin private HookOptions hooks = new HookOptions();
+
     @Option(
             names = "--every",
             paramLabel = "TIME",
@@ -162,7 +164,9 @@ final class WatchCommand implements Callable<Integer> {
                 capture.drainTimeout(),
                 Optional.empty(),
                 false,
-                capture.diskIo());
+                capture.diskIo(),
+                capture.quiesce(),
+                hooks.hooks());
     }
 
     private void watch(

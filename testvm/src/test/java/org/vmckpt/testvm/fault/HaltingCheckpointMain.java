@@ -1,6 +1,7 @@
 package org.vmckpt.testvm.fault;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.VmckptException;
@@ -10,12 +11,13 @@ import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
+import org.vmckpt.cow.checkpoint.Quiesce;
 
 /**
  * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
  * socket, store, the start of a phase's or a moment's name (no name means not to halt), and
- * optionally the engine (uffd) and what becomes of pending requests (drain). Says {@code at NAME},
- * {@code done ID} or {@code failed KIND: MESSAGE}.
+ * optionally the engine (uffd), what becomes of pending requests (drain) and any word, to quiesce.
+ * Says {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
  */
 public final class HaltingCheckpointMain {
     private final String haltAt;
@@ -45,7 +47,11 @@ public final class HaltingCheckpointMain {
         DiskIo diskIo = arguments.length > 4 ? DiskIo.valueOf(arguments[4]) : DiskIo.DRAIN;
         return CheckpointRequest.of(Path.of(arguments[0]), store)
                 .withEngine(engine)
-                .withDiskIo(diskIo);
+                .withDiskIo(diskIo)
+                .withQuiesce(
+                        arguments.length > 5
+                                ? Optional.of(new Quiesce(Optional.empty()))
+                                : Optional.empty());
     }
 
     private void pass(String point) {

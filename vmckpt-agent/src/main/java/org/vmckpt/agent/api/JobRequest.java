@@ -10,6 +10,7 @@ import java.util.OptionalLong;
 import org.vmckpt.agent.guest.CheckpointOrder;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.Quiesce;
 
 /**
  * The body that asks for a job.
@@ -17,6 +18,7 @@ import org.vmckpt.cow.checkpoint.EngineName;
  * @param kind {@code checkpoint}, {@code release} or {@code verify}
  * @param guest a name of the configuration; or {@code qmp:} and the path of a monitor, for root
  * @param checkpoint what is verified
+ * @param agentSocket of the guest's agent; for root
  */
 record JobRequest(
         Optional<String> kind,
@@ -27,7 +29,9 @@ record JobRequest(
         Optional<Boolean> full,
         Optional<Long> cowBudgetBytes,
         Optional<Long> drainTimeoutMillis,
-        Optional<String> diskIo) {
+        Optional<String> diskIo,
+        Optional<Boolean> quiesce,
+        Optional<String> agentSocket) {
     static final String QMP = "qmp:";
     private static final int MAX_NAME = 128;
 
@@ -57,20 +61,33 @@ record JobRequest(
                 drainTimeoutMillis.map(Duration::ofMillis),
                 diskIo.isEmpty()
                         ? Optional.empty()
-                        : Optional.of(one("diskIo", DiskIo.values(), diskIo.get())));
+                        : Optional.of(one("diskIo", DiskIo.values(), diskIo.get())),
+                quiesce.orElse(false) ? Optional.of(new Quiesce(socket())) : Optional.empty());
+    }
+
+    private Optional<Path> socket() throws BadRequestException {
+        return agentSocket.isPresent()
+                ? Optional.of(absolute("agentSocket", agentSocket.get(), "an absolute path"))
+                : Optional.empty();
     }
 
     /** The path after {@code qmp:}. */
     static Path monitor(String reference) throws BadRequestException {
+        String path = reference.substring(QMP.length());
+        return absolute("guest", path, "qmp: and an absolute path");
+    }
+
+    private static Path absolute(String field, String text, String expected)
+            throws BadRequestException {
         try {
-            Path path = Path.of(reference.substring(QMP.length()));
+            Path path = Path.of(text);
             if (path.isAbsolute()) {
                 return path.normalize();
             }
         } catch (InvalidPathException e) {
             // Reported like a path that is not absolute.
         }
-        throw bad("guest", "qmp: and an absolute path");
+        throw bad(field, expected);
     }
 
     private static <E extends Enum<E>> E one(String field, E[] values, String text)

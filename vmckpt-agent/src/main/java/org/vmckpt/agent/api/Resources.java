@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import org.vmckpt.agent.guest.CheckpointOrder;
 import org.vmckpt.agent.job.Job;
 import org.vmckpt.agent.job.JobKind;
 import org.vmckpt.agent.job.JobState;
@@ -52,7 +51,11 @@ final class Resources {
                 .add("DELETE", "/v1/jobs/{job}", resources::cancel)
                 .add("GET", "/v1/jobs/{job}/events", resources::events)
                 .add("GET", "/v1/schedules", resources::schedules)
-                .add("POST", "/v1/schedules/{schedule}/run", resources::runSchedule);
+                .add("POST", "/v1/schedules/{schedule}/run", resources::runSchedule)
+                .add(
+                        "POST",
+                        "/v1/libvirt/events",
+                        call -> LibvirtEvents.answer(call, resources.context.guests()));
     }
 
     private Answer health(Call call) {
@@ -109,6 +112,11 @@ final class Resources {
 
     private Answer submit(Call call) throws VmckptException, BadRequestException {
         JobRequest wanted = call.body(JobRequest.class);
+        if (wanted.agentSocket().isPresent() && !call.peer().root()) {
+            throw new RefusedException(
+                    "use a guest agent's socket: only root may name one; set guest-agent in the"
+                            + " agent's configuration");
+        }
         Job job =
                 switch (wanted.kind().orElse("")) {
                     case "checkpoint" ->
@@ -193,9 +201,7 @@ final class Resources {
         if (schedule.underWay()) {
             throw new ConflictException("run schedule " + name + ": it is under way");
         }
-        Job job =
-                context.guests()
-                        .checkpoint(schedule.guest(), CheckpointOrder.usual(), Optional.of(name));
+        Job job = context.guests().runSchedule(name);
         return Answer.json(202, job.view());
     }
 }

@@ -11,6 +11,7 @@ import java.util.regex.Pattern;
 import org.vmckpt.agent.schedule.Timing;
 import org.vmckpt.core.store.Retention;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.hook.HookSettings;
 
 /** What {@code docs/agent.md} describes, checked. */
 public record AgentConfig(
@@ -18,7 +19,8 @@ public record AgentConfig(
         Api api,
         Limits limits,
         Map<String, Guest> guests,
-        Map<String, Schedule> schedules) {
+        Map<String, Schedule> schedules,
+        HookSettings hooks) {
     /** Of guests and schedules: also safe in a path, a header and a label. */
     public static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
@@ -49,6 +51,7 @@ public record AgentConfig(
      * A guest that is known by a name.
      *
      * @param track whether its memory stays tracked between checkpoints
+     * @param agentSocket QEMU's socket of the guest's own agent; empty to ask QEMU for it
      */
     public record Guest(
             String name,
@@ -56,12 +59,15 @@ public record AgentConfig(
             boolean track,
             OptionalLong cowBudgetBytes,
             Duration drainTimeout,
-            DiskIo diskIo) {}
+            DiskIo diskIo,
+            Optional<Path> agentSocket) {}
 
     /**
      * Checkpoints that are taken by themselves.
      *
+     * @param quiesce has the guest freeze its file systems meanwhile
      * @param keep empty keeps all
      */
-    public record Schedule(String name, String guest, Timing timing, Optional<Retention> keep) {}
+    public record Schedule(
+            String name, String guest, Timing timing, boolean quiesce, Optional<Retention> keep) {}
 }

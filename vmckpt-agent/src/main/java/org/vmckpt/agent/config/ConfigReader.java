@@ -29,6 +29,7 @@ import org.vmckpt.core.store.KeepPeriods;
 import org.vmckpt.core.store.Retention;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.hook.HookSettings;
 
 /** Reads the configuration; nothing of a file with a mistake is used. */
 public final class ConfigReader {
@@ -93,6 +94,7 @@ public final class ConfigReader {
         Limits limits = limits(top.section("limits"));
         Map<String, Section> guests = top.section("guests").namedSections();
         Map<String, Section> schedules = top.section("schedules").namedSections();
+        HookSettings hooks = HooksSection.read(top.section("hooks"));
         top.end();
         Map<String, Schedule> readSchedules = new HashMap<>();
         Set<String> scheduled = new HashSet<>();
@@ -111,7 +113,7 @@ public final class ConfigReader {
                 section.problem("monitor", "is the monitor of guest " + other + " already");
             }
         });
-        return new AgentConfig(store, api, limits, readGuests, readSchedules);
+        return new AgentConfig(store, api, limits, readGuests, readSchedules, hooks);
     }
 
     private static Api api(Section section) {
@@ -156,7 +158,8 @@ public final class ConfigReader {
                         budget.map(OptionalLong::of).orElse(OptionalLong.empty()),
                         section.value("drain-timeout", Values::duration)
                                 .orElse(CheckpointRequest.DEFAULT_DRAIN_TIMEOUT),
-                        section.value("disk-io", Values::diskIo).orElse(DiskIo.AUTO));
+                        section.value("disk-io", Values::diskIo).orElse(DiskIo.AUTO),
+                        section.value("guest-agent", Values::socket));
         section.end();
         return guest;
     }
@@ -182,11 +185,12 @@ public final class ConfigReader {
         if (section.has("every") == section.has("cron")) {
             section.problem("every", "expected this field or cron, one of the two");
         }
+        boolean quiesce = section.value("quiesce", Values::yesOrNo).orElse(false);
         Optional<Retention> keep =
                 section.has("keep") ? keep(section.section("keep")) : Optional.empty();
         section.end();
         Timing timing = every.or(() -> cron).orElseGet(() -> Values.every("1h"));
-        return new Schedule(name, guest, timing, keep);
+        return new Schedule(name, guest, timing, quiesce, keep);
     }
 
     private static Optional<Retention> keep(Section section) {

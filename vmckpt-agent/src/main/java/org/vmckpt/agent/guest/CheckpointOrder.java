@@ -9,11 +9,14 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.Quiesce;
+import org.vmckpt.cow.hook.Hooks;
 
 /**
  * How somebody wants a checkpoint. What is empty is as the guest's configuration says.
  *
  * @param engine empty for the best one
+ * @param quiesce empty to leave the guest's file systems alone
  */
 @JsonInclude(JsonInclude.Include.NON_ABSENT)
 public record CheckpointOrder(
@@ -22,17 +25,19 @@ public record CheckpointOrder(
         boolean full,
         OptionalLong cowBudgetBytes,
         Optional<Duration> drainTimeout,
-        Optional<DiskIo> diskIo) {
+        Optional<DiskIo> diskIo,
+        Optional<Quiesce> quiesce) {
 
     /** What a schedule orders. */
-    public static CheckpointOrder usual() {
+    public static CheckpointOrder of(AgentConfig.Schedule schedule) {
         return new CheckpointOrder(
                 Optional.empty(),
                 Optional.empty(),
                 false,
                 OptionalLong.empty(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                schedule.quiesce() ? Optional.of(new Quiesce(Optional.empty())) : Optional.empty());
     }
 
     /** Whether a series of tracked memory can take it. */
@@ -41,6 +46,9 @@ public record CheckpointOrder(
     }
 
     CheckpointRequest request(AgentConfig.Guest guest, Store store) {
+        Optional<Quiesce> wish =
+                quiesce.map(
+                        it -> it.agentSocket().isPresent() ? it : new Quiesce(guest.agentSocket()));
         return new CheckpointRequest(
                 guest.monitor(),
                 store,
@@ -49,6 +57,8 @@ public record CheckpointOrder(
                 drainTimeout.orElse(guest.drainTimeout()),
                 engine,
                 full,
-                diskIo.orElse(guest.diskIo()));
+                diskIo.orElse(guest.diskIo()),
+                wish,
+                Hooks.NONE);
     }
 }

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +31,8 @@ import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.ReleaseService;
+import org.vmckpt.cow.hook.HookSettings;
+import org.vmckpt.cow.hook.Hooks;
 
 /** All jobs of one guest, in one thread; between checkpoints it keeps the guest tracked. */
 final class GuestWorker {
@@ -42,6 +45,7 @@ final class GuestWorker {
     private final Store store;
     private final Jobs jobs;
     private final CheckpointObserver observer;
+    private final Supplier<HookSettings> hooks;
     private final ExecutorService thread;
 
     /** Of the thread alone. */
@@ -51,7 +55,13 @@ final class GuestWorker {
     private volatile Optional<String> trackingLost = Optional.empty();
     private volatile Optional<Failure> lastFailure = Optional.empty();
 
-    GuestWorker(AgentConfig.Guest guest, Store store, Jobs jobs, CheckpointObserver observer) {
+    GuestWorker(
+            AgentConfig.Guest guest,
+            Store store,
+            Jobs jobs,
+            CheckpointObserver observer,
+            Supplier<HookSettings> hooks) {
+        this.hooks = hooks;
         this.guest = guest;
         this.store = store;
         this.jobs = jobs;
@@ -73,6 +83,16 @@ final class GuestWorker {
                 schedule,
                 thread,
                 job -> checkpoint(order, schedule, job));
+    }
+
+    /** Guests of libvirt have their domain's name, or that with a prefix. */
+    boolean isDomain(String domain) {
+        return guest.name().equals(domain) || guest.name().equals("libvirt:" + domain);
+    }
+
+    /** The guest's QEMU has ended; returns at once. */
+    void ended() {
+        thread.execute(this::letGo);
     }
 
     Job release() throws ConflictException {
@@ -111,7 +131,8 @@ final class GuestWorker {
 
     private CheckpointReport take(CheckpointOrder order, Optional<String> schedule, Job job)
             throws VmckptException {
-        CheckpointRequest request = order.request(guest, store);
+        Hooks told = new Hooks(hooks.get(), Map.of("agentGuest", guest.name()));
+        CheckpointRequest request = order.request(guest, store).withHooks(told);
         if (guest.track() && order.fitsTracking()) {
             try {
                 return tracked(request, schedule, job);

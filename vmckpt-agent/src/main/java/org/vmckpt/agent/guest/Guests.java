@@ -22,6 +22,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.hook.HookSettings;
 
 /** The guests of the configuration, each with its worker; others by their monitor's path. */
 public final class Guests implements AutoCloseable {
@@ -37,6 +38,8 @@ public final class Guests implements AutoCloseable {
     private final Map<String, GuestWorker> workers = new TreeMap<>();
 
     private Map<String, AgentConfig.Schedule> schedules = Map.of();
+
+    private volatile HookSettings hooks = HookSettings.NONE;
 
     /**
      * Knows no guest yet.
@@ -73,6 +76,7 @@ public final class Guests implements AutoCloseable {
     /** Makes and ends workers; a guest that did not change stays tracked. */
     public void configure(AgentConfig config) {
         List<GuestWorker> gone = new ArrayList<>();
+        hooks = config.hooks();
         synchronized (this) {
             schedules = config.schedules();
             workers.values()
@@ -89,10 +93,12 @@ public final class Guests implements AutoCloseable {
         gone.forEach(worker -> worker.close(RELEASE_PATIENCE));
         synchronized (this) {
             config.guests()
-                    .forEach((name, guest) ->
-                            workers.computeIfAbsent(
-                                    name, _ -> new GuestWorker(guest, store, jobs, observer)));
+                    .forEach((name, guest) -> workers.computeIfAbsent(name, _ -> newWorker(guest)));
         }
+    }
+
+    private GuestWorker newWorker(AgentConfig.Guest guest) {
+        return new GuestWorker(guest, store, jobs, observer, () -> hooks);
     }
 
     private synchronized List<GuestWorker> workers() {
@@ -102,6 +108,33 @@ public final class Guests implements AutoCloseable {
     public Job checkpoint(String guest, CheckpointOrder order, Optional<String> schedule)
             throws VmckptException {
         return worker(guest).checkpoint(order, schedule);
+    }
+
+    /** One of a schedule, now. */
+    public Job runSchedule(String name) throws VmckptException {
+        AgentConfig.Schedule schedule;
+        synchronized (this) {
+            schedule = schedules.get(name);
+        }
+        if (schedule == null) {
+            throw new NotFoundException("find schedule " + name + ": it is not configured");
+        }
+        return checkpoint(schedule.guest(), CheckpointOrder.of(schedule), Optional.of(name));
+    }
+
+    /**
+     * What libvirt does with a domain. One that has ended is let go at once, and not by the next
+     * checkpoint that fails.
+     *
+     * @return the guest of that name, if there is one
+     */
+    public Optional<String> domainChanged(String domain, LibvirtOperation operation) {
+        Optional<GuestWorker> worker =
+                workers().stream().filter(it -> it.isDomain(domain)).findFirst();
+        if (operation.ends()) {
+            worker.ifPresent(GuestWorker::ended);
+        }
+        return worker.map(it -> it.guest().name());
     }
 
     public Job release(String guest) throws VmckptException {
@@ -141,8 +174,9 @@ public final class Guests implements AutoCloseable {
                         false,
                         OptionalLong.empty(),
                         CheckpointRequest.DEFAULT_DRAIN_TIMEOUT,
-                        DiskIo.AUTO);
-        workers.put(guest.name(), new GuestWorker(guest, store, jobs, observer));
+                        DiskIo.AUTO,
+                        Optional.empty());
+        workers.put(guest.name(), newWorker(guest));
         return Optional.of(guest.name());
     }
 

@@ -25,6 +25,7 @@ import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.FreezeNote;
 import org.vmckpt.cow.memory.MemoryTracker;
 
 /** All parts of the agent, put together. */
@@ -64,6 +65,7 @@ public final class Agent implements AutoCloseable {
             ApiContext context =
                     new ApiContext(store, jobs, guests, scheduler, metrics, Instant.now());
             metrics.observe(context.metricSource());
+            FreezeNote.thawAllLeft();
             guests.start(config);
             scheduler.configure(config);
             parts.push(ApiServer.start(config.api(), config.limits(), context));
@@ -98,7 +100,12 @@ public final class Agent implements AutoCloseable {
         }
         AgentConfig merged =
                 new AgentConfig(
-                        now.store(), now.api(), now.limits(), next.guests(), next.schedules());
+                        now.store(),
+                        now.api(),
+                        now.limits(),
+                        next.guests(),
+                        next.schedules(),
+                        next.hooks());
         config = merged;
         guests.configure(merged);
         scheduler.configure(merged);
@@ -154,7 +161,7 @@ public final class Agent implements AutoCloseable {
         @Override
         public Job checkpoint(AgentConfig.Schedule schedule) throws VmckptException {
             return guests.checkpoint(
-                    schedule.guest(), CheckpointOrder.usual(), Optional.of(schedule.name()));
+                    schedule.guest(), CheckpointOrder.of(schedule), Optional.of(schedule.name()));
         }
 
         @Override

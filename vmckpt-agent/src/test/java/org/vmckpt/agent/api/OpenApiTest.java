@@ -72,6 +72,9 @@ class OpenApiTest {
         require("get", "/v1/jobs/{job}", 200, http.get("/v1/jobs/" + id));
         require("delete", "/v1/jobs/{job}", 202, http.request("DELETE", "/v1/jobs/" + id, ""));
         require("get", "/v1/jobs", 200, http.get("/v1/jobs"));
+        String event = "/v1/libvirt/events?operation=stopped&domain=";
+        require("post", "/v1/libvirt/events", 202, http.request("POST", event + "vm1", ""));
+        require("post", "/v1/libvirt/events", 400, http.request("POST", event, ""));
         require("get", "/v1/schedules", 200, http.get("/v1/schedules"));
         require(
                 "post",

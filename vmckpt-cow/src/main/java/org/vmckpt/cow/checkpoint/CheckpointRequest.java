@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.hook.Hooks;
 
 /**
  * What to checkpoint, and within which limits.
@@ -17,6 +18,8 @@ import org.vmckpt.core.store.Store;
  * @param engine how memory is saved; empty takes the first that the guest allows
  * @param full stores all of memory, also what an earlier checkpoint of this guest holds already
  * @param diskIo what becomes of pending requests of volumes; other disks are always drained
+ * @param quiesce has the guest hold its file systems still meanwhile
+ * @param hooks who is asked before it and told of it
  */
 public record CheckpointRequest(
         Path qmpSocket,
@@ -26,9 +29,34 @@ public record CheckpointRequest(
         Duration drainTimeout,
         Optional<EngineName> engine,
         boolean full,
-        DiskIo diskIo) {
+        DiskIo diskIo,
+        Optional<Quiesce> quiesce,
+        Hooks hooks) {
 
     public static final Duration DEFAULT_DRAIN_TIMEOUT = Duration.ofSeconds(1);
+
+    /** A checkpoint that nobody is told of. */
+    public CheckpointRequest(
+            Path qmpSocket,
+            Store store,
+            Optional<String> name,
+            OptionalLong cowBudgetBytes,
+            Duration drainTimeout,
+            Optional<EngineName> engine,
+            boolean full,
+            DiskIo diskIo) {
+        this(
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                drainTimeout,
+                engine,
+                full,
+                diskIo,
+                Optional.empty(),
+                Hooks.NONE);
+    }
 
     public static CheckpointRequest of(Path qmpSocket, Store store) {
         return new CheckpointRequest(
@@ -51,17 +79,37 @@ public record CheckpointRequest(
                 drainTimeout,
                 Optional.of(wanted),
                 full,
-                diskIo);
+                diskIo,
+                quiesce,
+                hooks);
     }
 
     public CheckpointRequest withName(Optional<String> label) {
         return new CheckpointRequest(
-                qmpSocket, store, label, cowBudgetBytes, drainTimeout, engine, full, diskIo);
+                qmpSocket,
+                store,
+                label,
+                cowBudgetBytes,
+                drainTimeout,
+                engine,
+                full,
+                diskIo,
+                quiesce,
+                hooks);
     }
 
     public CheckpointRequest withCowBudget(long bytes) {
         return new CheckpointRequest(
-                qmpSocket, store, name, OptionalLong.of(bytes), drainTimeout, engine, full, diskIo);
+                qmpSocket,
+                store,
+                name,
+                OptionalLong.of(bytes),
+                drainTimeout,
+                engine,
+                full,
+                diskIo,
+                quiesce,
+                hooks);
     }
 
     public CheckpointRequest withDrainTimeout(Duration limit) {
@@ -71,6 +119,43 @@ public record CheckpointRequest(
 
     public CheckpointRequest withDiskIo(DiskIo wanted) {
         return new CheckpointRequest(
-                qmpSocket, store, name, cowBudgetBytes, drainTimeout, engine, full, wanted);
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                drainTimeout,
+                engine,
+                full,
+                wanted,
+                quiesce,
+                hooks);
+    }
+
+    public CheckpointRequest withHooks(Hooks others) {
+        return new CheckpointRequest(
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                drainTimeout,
+                engine,
+                full,
+                diskIo,
+                quiesce,
+                others);
+    }
+
+    public CheckpointRequest withQuiesce(Optional<Quiesce> wish) {
+        return new CheckpointRequest(
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                drainTimeout,
+                engine,
+                full,
+                diskIo,
+                wish,
+                hooks);
     }
 }

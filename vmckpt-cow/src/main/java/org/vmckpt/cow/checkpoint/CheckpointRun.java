@@ -50,7 +50,7 @@ final class CheckpointRun implements AutoCloseable {
     private final Store store;
     private final ProgressListener progress;
     private final Cancellation cancellation;
-    private final PauseProbe probe;
+    private final CheckpointHooks hooks;
     private final TakeBack takeBack = new TakeBack(id);
     private final List<String> warnings = new ArrayList<>();
 
@@ -71,14 +71,28 @@ final class CheckpointRun implements AutoCloseable {
         this.store = request.store();
         this.progress = progress;
         this.cancellation = cancellation;
-        this.probe = probe;
+        this.hooks = new CheckpointHooks(request, id, lineage.series(), probe);
     }
 
+    /** Whatever becomes of it, hooks hear of it; of a failure when it has been taken back. */
     CheckpointReport take() throws VmckptException {
+        try {
+            return takeWithHooks();
+        } catch (VmckptException | RuntimeException e) {
+            close();
+            hooks.failed(e);
+            throw e;
+        } finally {
+            hooks.close();
+        }
+    }
+
+    private CheckpointReport takeWithHooks() throws VmckptException {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         progress.update("prepare", 0, -1, "");
         GuestStatus status = GuestStatus.query(qmp);
         GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
+        hooks.ask(definition, cancellation);
         List<GuestDisk> disks = DiskInventory.discover(qmp, pid);
         warnings.addAll(Leftovers.clean(qmp, pid, disks).kept());
         EngineChoice choice = EngineChoice.choose(pid, qmp, status, request.engine());
@@ -101,21 +115,29 @@ final class CheckpointRun implements AutoCloseable {
         if (status == GuestStatus.RUNNING) {
             warnings.addAll(reissue.warnings());
         }
+        // Thawed when the engine has let go of the memory that the guest needs for it.
+        Freezing freezing =
+                takeBack.keep(
+                        "frozen file systems", Freezing.prepare(request.quiesce(), status, guest));
         MemoryParent parent = lineage.parent(store, definition, request.full());
         takeBack.keep("engine", engine).prepare(ready.socket(), guard, parent);
-        Pause pause = new Pause(qmp, guard, fork, volumes, reissue, engine, probe);
+        Pause pause = new Pause(qmp, guard, fork, volumes, reissue, engine, hooks);
         planned.set(pause);
         takeBack.onFailure("pause", pause::takeBack);
         if (status == GuestStatus.RUNNING) {
             DiskLatency.requireBelow(request.drainTimeout(), qmp, reissue.devices());
         }
         guard.awaitReady();
+        hooks.beforePause(engine.resumesGuest());
         Duration flushLimit =
                 status == GuestStatus.RUNNING ? request.drainTimeout() : STANDING_LIMIT;
         fork.flush(flushLimit);
         // From here on the guest waits for us, first for faults, then for the end of its pause.
         ThreadPriority.trySetNicenessOfThisThread(URGENT_NICENESS);
         engine.protectAhead();
+        progress.update("freeze", 0, -1, "");
+        freezing.freeze(guard);
+        progress.update("frozen", 0, -1, "");
         // Once more and last, so that the stop finds little to write back.
         fork.flush(flushLimit);
         cancellation.check();
@@ -124,6 +146,8 @@ final class CheckpointRun implements AutoCloseable {
         long pauseStart = System.nanoTime();
         PauseTimes times = pause.take(status, request.drainTimeout());
         engine.start();
+        progress.update("thaw", 0, -1, "");
+        freezing.thaw();
         if (status == GuestStatus.STOPPED && GuestStatus.isLeftByMigration(qmp)) {
             StoppedDisks.reactivate(qmp, DiskInventory.discover(qmp, pid), ready.socket().folder());
             warnings.add("the guest stays stopped; send cont before its next checkpoint");
@@ -135,10 +159,12 @@ final class CheckpointRun implements AutoCloseable {
                 CheckpointContent.store(
                         engine, volumes.settle(disks), store, progress, cancellation);
         warnings.addAll(engine.warnings());
-        Manifest manifest = publish(choice, definition, content, times, captured, reissue);
+        Manifest manifest =
+                publish(choice, definition, content, times, captured, reissue, freezing);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         takeBack.settle();
         close();
+        hooks.durable(manifest);
         warnings.addAll(VolumeFolding.start(disks));
         int folded = fold();
         return new CheckpointReport(
@@ -169,7 +195,8 @@ final class CheckpointRun implements AutoCloseable {
             CheckpointContent content,
             PauseTimes pause,
             Captured captured,
-            Reissue reissue)
+            Reissue reissue,
+            Freezing freezing)
             throws VmckptException {
         cancellation.check();
         progress.update("publish", 0, -1, "");
@@ -183,7 +210,7 @@ final class CheckpointRun implements AutoCloseable {
                                 content.devices(),
                                 content.memory(),
                                 content.disks(),
-                                statistics(content, pause, captured, reissue))
+                                statistics(content, pause, captured, reissue, freezing))
                         .after(parent(definition));
         return store.publish(lineage.series().map(manifest::inSeries).orElse(manifest));
     }
@@ -193,8 +220,14 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     private static Map<String, Long> statistics(
-            CheckpointContent content, PauseTimes pause, Captured captured, Reissue reissue) {
+            CheckpointContent content,
+            PauseTimes pause,
+            Captured captured,
+            Reissue reissue,
+            Freezing freezing) {
+
         Map<String, Long> all = new TreeMap<>(captured.statistics());
+        all.putAll(freezing.statistics());
         all.put("pauseMicros", pause.totalMicros());
         all.put("pauseStopMicros", pause.stopMicros());
         all.put("pauseForkMicros", pause.forkMicros());

@@ -39,7 +39,7 @@ public final class CheckpointSeries implements AutoCloseable {
      */
     public static CheckpointSeries open(CheckpointRequest request, String name)
             throws VmckptException {
-        GuestSession guest = GuestSession.open(request.qmpSocket());
+        GuestSession guest = CheckpointHooks.openGuest(request);
         return new CheckpointSeries(request.withEngine(EngineName.UFFD), name, guest);
     }
 

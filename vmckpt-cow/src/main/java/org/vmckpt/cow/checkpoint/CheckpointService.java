@@ -56,7 +56,7 @@ public final class CheckpointService {
             throws VmckptException {
         // Beside the preparation, most of which waits for QEMU.
         Thread.ofPlatform().name("vmckpt-practice").daemon().start(MemoryTracker::practise);
-        try (GuestSession guest = GuestSession.open(request.qmpSocket())) {
+        try (GuestSession guest = CheckpointHooks.openGuest(request)) {
             return Attempts.take(
                     () -> attempt(guest, request, lineage, progress, cancellation, probe),
                     progress,

@@ -28,6 +28,7 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock) implements A
         long pid = pidOf(qmpSocket);
         requireQemu(pid, qmpSocket);
         GuestLock lock = GuestLock.acquire(pid);
+        FreezeNote.thawLeft(pid);
         try {
             return new GuestSession(pid, QmpClient.connect(qmpSocket, CONNECT_LIMIT), lock);
         } catch (VmckptException e) {

@@ -1,8 +1,8 @@
 package org.vmckpt.cow.checkpoint;
 
 /**
- * Is told how far a pause has come, while the guest stands still. For tests of what happens when
- * somebody dies just there.
+ * Is told how far a pause has come, while the guest stands still. For hooks, and for tests of what
+ * happens when somebody dies just there.
  */
 interface PauseProbe {
     PauseProbe NONE = moment -> {};

@@ -22,6 +22,10 @@ public record RestoreReport(
         disks = List.copyOf(disks);
     }
 
+    RestoreReport withRunning() {
+        return new RestoreReport(pid, qmpPath, disks, logPath, true, timings);
+    }
+
     /**
      * How long each part took.
      *

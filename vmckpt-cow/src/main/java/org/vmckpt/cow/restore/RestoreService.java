@@ -4,6 +4,7 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.core.store.StoreHold;
+import org.vmckpt.cow.hook.Hooks;
 
 /** Brings checkpoints back as new guests. The same checkpoint can be restored many times. */
 public final class RestoreService {
@@ -20,12 +21,25 @@ public final class RestoreService {
      */
     public RestoreReport restore(RestoreRequest request, ProgressListener progress)
             throws VmckptException {
+        return restore(request, Hooks.NONE, progress);
+    }
+
+    /** The same; hooks are asked before it, and told what became of it. */
+    public RestoreReport restore(RestoreRequest request, Hooks hooks, ProgressListener progress)
+            throws VmckptException {
+        return hooks.areNone()
+                ? bringBack(request, progress)
+                : RestoreHooks.around(request, hooks, () -> bringBack(request, progress));
+    }
+
+    private static RestoreReport bringBack(RestoreRequest request, ProgressListener progress)
+            throws VmckptException {
         Store store = request.store();
         try (StoreHold _ = store.hold()) {
             // Compaction may have given it other segments since the caller found it.
             RestoreRequest current =
                     request.withManifest(store.find(request.manifest().id().value()));
-            return Restoration.run(current, RestorePlan.of(current), progress);
+            return GuestAfterRestore.restore(current, progress);
         }
     }
 }
