@@ -69,7 +69,7 @@ final class HooksIT {
 
     private Hooks hooks() {
         return new Hooks(
-                HookSettings.NONE.withFolder(hooks).withLimits(SOON, Duration.ofMillis(300)));
+                HookSettings.NONE.withFolder(hooks).withLimits(SOON, HookSettings.LONGEST_PAUSE));
     }
 
     private Manifest checkpoint(EngineName engine) throws Exception {

@@ -1,6 +1,7 @@
 package org.vmckpt.cli;
 
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -75,16 +76,20 @@ final class HookOptions {
         }
         return new Hooks(
                 new HookSettings(
-                        NONE.equals(folder)
-                                ? Optional.empty()
-                                : Optional.of(
-                                        folder == null
-                                                ? HookSettings.DEFAULT_FOLDER
-                                                : Path.of(folder).toAbsolutePath()),
+                        folder(),
                         folder != null,
                         endpoints,
                         Optional.ofNullable(limit).orElse(HookSettings.DEFAULT_LIMIT),
                         pause));
+    }
+
+    private Optional<Path> folder() {
+        if (folder == null) {
+            return Optional.of(HookSettings.DEFAULT_FOLDER).filter(Files::isDirectory);
+        }
+        return folder.equals(NONE)
+                ? Optional.empty()
+                : Optional.of(Path.of(folder).toAbsolutePath());
     }
 
     /** An agent runs what its own configuration says, as root: nobody may name it other things. */

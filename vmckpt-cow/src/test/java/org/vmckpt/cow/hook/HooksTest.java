@@ -46,7 +46,7 @@ final class HooksTest {
 
     private Hooks executables(Duration limit) {
         return new Hooks(
-                HookSettings.NONE.withFolder(hooks).withLimits(limit, Duration.ofMillis(500)));
+                HookSettings.NONE.withFolder(hooks).withLimits(limit, HookSettings.LONGEST_PAUSE));
     }
 
     private void script(String name, String text) throws Exception {
@@ -164,12 +164,11 @@ final class HooksTest {
     }
 
     private Webhook webhook(String path) {
-        return new Webhook(
-                "test",
-                endpoint.url(path),
-                Set.of(HookEvent.values()),
-                SHORT,
-                Duration.ofSeconds(2));
+        return webhook(path, LONG);
+    }
+
+    private Webhook webhook(String path, Duration limit) {
+        return new Webhook("test", endpoint.url(path), Set.of(HookEvent.values()), LONG, limit);
     }
 
     private static Hooks hooksOf(Webhook webhook) {
@@ -192,7 +191,8 @@ final class HooksTest {
     @ParameterizedTest
     @ValueSource(strings = {"/silent", "/endless"})
     void anEndpointThatNeverEndsItsAnswerIsGivenUp(String path) {
-        assertThatThrownBy(() -> ask(hooksOf(webhook(path)))).hasMessageContaining("2000 ms");
+        assertThatThrownBy(() -> ask(hooksOf(webhook(path, Duration.ofSeconds(1)))))
+                .hasMessageContaining("1000 ms");
     }
 
     @Test
@@ -216,8 +216,7 @@ final class HooksTest {
                         + out
                         + "\nread -r json; echo \"$json\" >$OUT/json; echo ready; read -r go;"
                         + " echo \"$go\" >$OUT/go; echo done; echo ended >$OUT/ended");
-        Script.write(hooks.resolve("paused"), "20-never-ready", "sleep 1000");
-        Hooks all = executables(Duration.ofSeconds(2));
+        Hooks all = executables(LONG);
         try (PausedHooks paused = all.beforePause(message(HookEvent.PAUSED))) {
             assertThat(out.resolve("json")).content().contains("\"event\":\"paused\"");
             assertThat(out.resolve("go")).doesNotExist();
@@ -227,6 +226,20 @@ final class HooksTest {
             paused.finish();
             assertThat(out.resolve("ended")).exists();
         }
+    }
+
+    @Test
+    void aPausedHookThatIsNeverReadyIsLeftOut() throws Exception {
+        Script.write(hooks.resolve("paused"), "10-slow", "echo $$ >" + out + "/pid; sleep 1000");
+        // It could be killed before it says who it is.
+        Hooks all = executables(Duration.ofSeconds(1));
+        try (PausedHooks paused = all.beforePause(message(HookEvent.PAUSED))) {
+            paused.signal();
+            paused.awaitDone();
+        }
+        Path pid = out.resolve("pid");
+        await().until(() ->
+                !Files.exists(pid) || isGone(Long.parseLong(Files.readString(pid).strip())));
     }
 
     @Test
