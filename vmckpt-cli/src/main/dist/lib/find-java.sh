@@ -1,4 +1,5 @@
-# Sets java to the program of a Java 25 or newer, or ends the script that reads this file.
+# Sets java to the program of a Java 25 or newer, or ends the script that reads this file. The package
+# brings its own in the folder runtime; home is the distribution's folder.
 # shellcheck shell=sh
 
 # major HOME: the version of the Java in HOME, 0 when there is none. Its release file says it
@@ -28,7 +29,11 @@ find_java() {
     done
 }
 
-java=$(find_java)
+if [ -x "${home:?}/runtime/bin/java" ]; then
+    java=$home/runtime/bin/java
+else
+    java=$(find_java)
+fi
 if [ -z "$java" ]; then
     echo "vmckpt: no Java 25 or newer in JAVA_HOME, on PATH or in /usr/lib/jvm;" \
         "install one, for example from https://adoptium.net, or set JAVA_HOME" >&2
