@@ -65,7 +65,7 @@ final class ForksUnderLoad {
         }
         return List.of(
                 row("fork while 4 KiB are written at depth 32", swap),
-                row("the same until it is answered", answer));
+                row("the same until a client on the same processors has the answer", answer));
     }
 
     /** The server makes it after the socket that was waited for. */
@@ -75,6 +75,11 @@ final class ForksUnderLoad {
             Thread.sleep(LOOK_MILLIS);
         }
         return ControlClient.connect(control);
+    }
+
+    /** How long requests can feel a fork, in milliseconds. */
+    Distribution requestsWait() {
+        return Distribution.of(swap);
     }
 
     private static BenchRow row(String name, List<Double> millis) {

@@ -32,7 +32,13 @@ final class Background {
     }
 
     private static void start(String name, Task task) {
-        Thread.ofPlatform().daemon().name(name).start(() -> attempt(task));
+        Thread.ofPlatform()
+                .daemon()
+                .name(name)
+                .start(() -> {
+                    Commands.workAsUsual();
+                    attempt(task);
+                });
     }
 
     private static void attempt(Task task) {

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
@@ -23,7 +24,12 @@ import org.vmckpt.cow.volume.Volume;
 /** What the control socket's commands do. */
 final class Commands {
     private static final long SETTLE_MILLIS = 60_000;
+
+    /** A guest may stand still until they are answered. */
+    private static final Set<String> URGENT = Set.of("fork", "reissue-begin", "reissue-end");
+
     private static final int URGENT_NICENESS = -15;
+    private static final int USUAL_NICENESS = 0;
 
     private final List<Served> volumes;
     private final NbdServer nbd;
@@ -35,12 +41,38 @@ final class Commands {
     }
 
     /**
+     * For the thread of a connection: it has to get a processor to see that an urgent command came,
+     * and those that serve guests are busy.
+     */
+    static void waitUrgently() {
+        ThreadPriority.trySetNicenessOfThisThread(URGENT_NICENESS);
+    }
+
+    /** For what may take long, and for threads that such a thread starts. */
+    static void workAsUsual() {
+        ThreadPriority.trySetNicenessOfThisThread(USUAL_NICENESS);
+    }
+
+    /**
      * Does one command.
      *
      * @param session of the connection that it came over: what it holds ends with that
      */
     ObjectNode execute(JsonNode command, Reissues.Session session) throws VmckptException {
         String name = command.path("command").asText();
+        if (URGENT.contains(name)) {
+            return execute(name, command, session);
+        }
+        workAsUsual();
+        try {
+            return execute(name, command, session);
+        } finally {
+            waitUrgently();
+        }
+    }
+
+    private ObjectNode execute(String name, JsonNode command, Reissues.Session session)
+            throws VmckptException {
         List<Served> chosen = chosen(command);
         ObjectNode answer = Json.MAPPER.createObjectNode();
         switch (name) {
@@ -129,7 +161,7 @@ final class Commands {
             throws VmckptException {
         ArrayNode list = answer.putArray("forks");
         for (Served served : chosen) {
-            OpenVolume.ForkResult result = urgently(served.open(), owner);
+            OpenVolume.ForkResult result = served.open().fork(owner);
             list.addObject()
                     .put("volume", served.name())
                     .put("frozen", result.frozen().toString())
@@ -141,19 +173,6 @@ final class Commands {
                 served.open().record();
             }
             prepareNext(chosen);
-        }
-    }
-
-    /** A guest may stand still meanwhile, and the threads that serve it are busy. */
-    private static OpenVolume.ForkResult urgently(OpenVolume volume, Optional<String> owner)
-            throws VmckptException {
-        boolean raised = ThreadPriority.trySetNicenessOfThisThread(URGENT_NICENESS);
-        try {
-            return volume.fork(owner);
-        } finally {
-            if (raised) {
-                ThreadPriority.trySetNicenessOfThisThread(0);
-            }
         }
     }
 

@@ -66,6 +66,7 @@ final class ControlServer implements AutoCloseable {
 
     private void serve(SocketChannel client) {
         Reissues.Session session = commands.reissues().session();
+        Commands.waitUrgently();
         try (client) {
             InputStream in = new BufferedInputStream(Channels.newInputStream(client));
             OutputStream out = Channels.newOutputStream(client);
