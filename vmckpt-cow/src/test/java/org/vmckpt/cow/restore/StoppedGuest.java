@@ -45,7 +45,7 @@ final class StoppedGuest implements AutoCloseable {
     /** Marks the second half of the disk; the guest never writes there. */
     static final byte DISK_MARK = 0x5a;
 
-    private static final Duration TIMEOUT = Duration.ofSeconds(20);
+    private static final Duration TIMEOUT = Duration.ofSeconds(60);
     private static final int PAGE_BYTES = 4096;
     private static final int DISK_UNIT_BYTES = 65536;
 
