@@ -114,7 +114,16 @@ public record CheckpointRequest(
 
     public CheckpointRequest withDrainTimeout(Duration limit) {
         return new CheckpointRequest(
-                qmpSocket, store, name, cowBudgetBytes, limit, engine, full, diskIo);
+                qmpSocket,
+                store,
+                name,
+                cowBudgetBytes,
+                limit,
+                engine,
+                full,
+                diskIo,
+                quiesce,
+                hooks);
     }
 
     public CheckpointRequest withDiskIo(DiskIo wanted) {
