@@ -43,13 +43,13 @@ public final class VolumeProcess implements AutoCloseable {
         return new VolumeProcess(process, socket);
     }
 
+    static Path program() {
+        return Path.of("../vmckpt-cli/target/vmckpt/bin/vmckpt").toAbsolutePath().normalize();
+    }
+
     private static List<String> command() {
         List<String> command = new ArrayList<>();
-        command.add(
-                Path.of("../vmckpt-cli/target/vmckpt/bin/vmckpt")
-                        .toAbsolutePath()
-                        .normalize()
-                        .toString());
+        command.add(program().toString());
         command.add("volume");
         return command;
     }

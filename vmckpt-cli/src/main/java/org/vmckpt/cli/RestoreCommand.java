@@ -1,22 +1,17 @@
 package org.vmckpt.cli;
 
-import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.vmckpt.core.HumanDuration;
-import org.vmckpt.core.HumanSize;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.restore.RestoreReport;
 import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
-import org.vmckpt.cow.restore.RestoredDisk;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -37,6 +32,8 @@ import picocli.CommandLine.Parameters;
         footerHeading = "%nExamples:%n",
         footer = {
             "  vmckpt restore latest --qmp /run/vm2/qmp.sock --disks /var/lib/vm2",
+            "  # with disks that vmckpt serves, so that their requests never lengthen a pause",
+            "  vmckpt restore latest --qmp /run/vm2/qmp.sock --disks /srv/vm2 --serve-disks",
             "  # on another host, whose files lie elsewhere and which has no tap0",
             "  vmckpt restore before-upgrade --qmp /run/vm2/qmp.sock --disks /var/lib/vm2 \\",
             "      --map /srv/images=/mnt/images --arg '-netdev user,id=net0'"
@@ -83,6 +80,16 @@ final class RestoreCommand implements Callable<Integer> {
     private boolean paused;
 
     @Option(
+            names = "--serve-disks",
+            description = {
+                "Make the disks volumes, and have vmckpt serve them to the new guest over NBD, in a"
+                    + " process that ends with its QEMU. Checkpoints of the guest then need not"
+                    + " wait for its requests (--disk-io reissue). By default they are files that"
+                    + " QEMU opens itself."
+            })
+    private boolean serveDisks;
+
+    @Option(
             names = "--qemu",
             paramLabel = "BINARY",
             description = "The QEMU to start, in place of the recorded one.")
@@ -98,7 +105,8 @@ final class RestoreCommand implements Callable<Integer> {
     public Integer call() throws VmckptException {
         try (Store store = session.openStore()) {
             RestoreReport report = restore(store);
-            session.printResult(json(report), out -> print(report, out));
+            session.printResult(
+                    RestoreReportText.json(report), out -> RestoreReportText.print(report, out));
         }
         return ExitCode.OK.number();
     }
@@ -113,58 +121,11 @@ final class RestoreCommand implements Callable<Integer> {
                         maps,
                         arguments,
                         paused,
+                        serveDisks,
                         Optional.ofNullable(qemuBinary),
                         RestoreRequest.DEFAULT_TIMEOUT);
         try (ProgressDisplay progress = session.progress()) {
             return new RestoreService().restore(request, hooks.hooks(), progress);
         }
-    }
-
-    private static Map<String, Object> json(RestoreReport report) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("pid", report.pid());
-        json.put("qmp", report.qmpPath().toString());
-        json.put("log", report.logPath().toString());
-        json.put("running", report.running());
-        json.put("disks", report.disks().stream().map(RestoreCommand::json).toList());
-        json.put("timings", report.timings());
-        return json;
-    }
-
-    /** Paths as text: Jackson would write them as URIs. */
-    private static Map<String, Object> json(RestoredDisk disk) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("device", disk.device());
-        json.put("recordedPath", disk.argumentPath());
-        json.put("base", disk.base().toString());
-        json.put("overlay", disk.overlay().toString());
-        return json;
-    }
-
-    private static void print(RestoreReport report, PrintWriter out) {
-        RestoreReport.Timings timings = report.timings();
-        out.println(report.running() ? "The guest runs." : "The guest is loaded and stopped.");
-        Table table =
-                new Table()
-                        .row("  QEMU", "pid " + report.pid() + ", log " + report.logPath())
-                        .row("  QMP", report.qmpPath().toString());
-        for (RestoredDisk disk : report.disks()) {
-            table.row("  Disk", disk.device() + " on " + disk.overlay());
-        }
-        table.row(
-                "  Time",
-                String.format(
-                        "%s: disks %s, QEMU's start %s, memory %s (%s), devices %s",
-                        millis(timings.totalMillis()),
-                        millis(timings.disksMillis()),
-                        millis(timings.startMillis()),
-                        millis(timings.memoryMillis()),
-                        HumanSize.format(timings.memoryBytes()),
-                        millis(timings.devicesMillis())));
-        table.print(out);
-    }
-
-    private static String millis(long value) {
-        return HumanDuration.format(Duration.ofMillis(value));
     }
 }

@@ -8,7 +8,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.Cancellation;
-import org.vmckpt.cow.linux.ThreadPriority;
+import org.vmckpt.cow.serving.ServerMain;
 import org.vmckpt.cow.serving.VolumeServer;
 import org.vmckpt.cow.volume.VolumeFolder;
 import picocli.CommandLine.Command;
@@ -28,8 +28,6 @@ import picocli.CommandLine.Parameters;
         footer = "  vmckpt volume serve /srv/vm1 /srv/vm2 --socket /run/volumes.nbd")
 final class VolumeServeCommand implements Callable<Integer> {
     private static final long NAP_MILLIS = 100;
-    private static final String COMPILER_THREAD = "C2 CompilerThre";
-    private static final int COMPILER_NICENESS = 10;
 
     private final Session session;
 
@@ -52,6 +50,12 @@ final class VolumeServeCommand implements Callable<Integer> {
     @Option(names = "--read-only", description = "Refuse every change.")
     private boolean readOnly;
 
+    @Option(
+            names = "--pid",
+            paramLabel = "PID",
+            description = "End when this process has ended, for example the QEMU that is served.")
+    private @Nullable Long process;
+
     VolumeServeCommand(Session session) {
         this.session = session;
     }
@@ -62,24 +66,25 @@ final class VolumeServeCommand implements Callable<Integer> {
         for (Path folder : folders) {
             volumes.add(VolumeFolder.of(folder));
         }
-        // The first thousands of requests share the processors with what compiles the code for
-        // them.
-        ThreadPriority.trySetNicenessOfThreads(COMPILER_THREAD, COMPILER_NICENESS);
+        ServerMain.putCompilerBehind();
         Path commands = control == null ? VolumeServer.controlSocketOf(socket) : control;
         try (SignalCancellation signals = SignalCancellation.install();
-                VolumeServer _ = VolumeServer.start(volumes, socket, commands, readOnly)) {
+                VolumeServer server = VolumeServer.start(volumes, socket, commands, readOnly)) {
+            if (process != null) {
+                server.endWith(process);
+            }
             session.printResult(
                     Map.of("socket", socket.toString(), "control", commands.toString()),
                     out -> out.printf("Serving %d volumes on %s.%n", volumes.size(), socket));
-            awaitEnd(signals.cancellation());
+            awaitEnd(server, signals.cancellation());
             signals.done();
         }
         return ExitCode.OK.number();
     }
 
-    private static void awaitEnd(Cancellation cancellation) {
+    private static void awaitEnd(VolumeServer server, Cancellation cancellation) {
         try {
-            while (!cancellation.isRequested()) {
+            while (!cancellation.isRequested() && !server.isOver()) {
                 Thread.sleep(NAP_MILLIS);
             }
         } catch (InterruptedException e) {

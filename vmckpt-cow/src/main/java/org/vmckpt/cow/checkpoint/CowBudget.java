@@ -1,16 +1,12 @@
 package org.vmckpt.cow.checkpoint;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.OptionalLong;
 import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.memory.FreeMemory;
 
 /** How much memory may hold originals on their way to the store. */
 final class CowBudget {
-    private static final Path MEMORY_INFO = Path.of("/proc/meminfo");
     private static final int FREE_SHARE = 4;
     private static final long SPARE_BYTES = 16L << 20;
 
@@ -23,7 +19,7 @@ final class CowBudget {
      * @param minBytes the least that will do
      */
     static long choose(OptionalLong asked, long guestBytes, long minBytes) throws VmckptException {
-        long freeBytes = freeBytes();
+        long freeBytes = FreeMemory.bytes();
         if (asked.isPresent() && asked.getAsLong() > freeBytes) {
             throw new RefusedException(
                     "checkpoint: --cow-budget "
@@ -35,18 +31,5 @@ final class CowBudget {
         long chosen = asked.orElse(Math.min(guestBytes + SPARE_BYTES, freeBytes / FREE_SHARE));
         // Some slots stand ready for faults alone; without them a full copy would not fit.
         return asked.isPresent() ? chosen : Math.max(chosen, minBytes);
-    }
-
-    private static long freeBytes() throws StorageException {
-        try {
-            for (String line : Files.readAllLines(MEMORY_INFO)) {
-                if (line.startsWith("MemAvailable:")) {
-                    return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
-                }
-            }
-            throw new IOException("it has no MemAvailable");
-        } catch (IOException e) {
-            throw new StorageException("reading " + MEMORY_INFO + ": " + e.getMessage(), e);
-        }
     }
 }

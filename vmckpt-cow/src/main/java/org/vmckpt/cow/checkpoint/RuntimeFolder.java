@@ -4,10 +4,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Where locks and sockets live: {@code /run/vmckpt}, or a folder of the user who may not. */
-final class RuntimeFolder {
+public final class RuntimeFolder {
     private RuntimeFolder() {}
 
-    static Path path() {
+    public static Path path() {
         Path run = Path.of("/run");
         return Files.isWritable(run)
                 ? run.resolve("vmckpt")

@@ -2,7 +2,10 @@ package org.vmckpt.cow.definition;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.BooleanNode;
+import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Optional;
 import org.vmckpt.core.Json;
 
@@ -41,6 +44,19 @@ public final class JsonProperties implements OptionProperties {
 
     @Override
     public JsonProperties with(String key, String value) {
+        boolean wasBoolean =
+                object.path(key).isBoolean() || object.at("/" + key.replace('.', '/')).isBoolean();
+        return with(
+                key,
+                wasBoolean ? BooleanNode.valueOf(value.equals("on")) : TextNode.valueOf(value));
+    }
+
+    @Override
+    public JsonProperties with(String key, long value) {
+        return with(key, LongNode.valueOf(value));
+    }
+
+    private JsonProperties with(String key, JsonNode value) {
         ObjectNode changed = object.deepCopy();
         String[] names = key.split("\\.");
         if (changed.has(key)) {
@@ -51,12 +67,7 @@ public final class JsonProperties implements OptionProperties {
             JsonNode child = parent.path(names[i]);
             parent = child instanceof ObjectNode inner ? inner : parent.putObject(names[i]);
         }
-        String last = names[names.length - 1];
-        if (parent.path(last).isBoolean()) {
-            parent.put(last, value.equals("on"));
-        } else {
-            parent.put(last, value);
-        }
+        parent.set(names[names.length - 1], value);
         return new JsonProperties(changed, changed.toString());
     }
 

@@ -102,6 +102,11 @@ public record KeyvalProperties(List<Entry> entries, String impliedKey) implement
     }
 
     @Override
+    public KeyvalProperties with(String key, long value) {
+        return with(key, Long.toString(value));
+    }
+
+    @Override
     public KeyvalProperties without(String key) {
         return withoutMembers(key).keep(entry -> !entry.key.equals(key));
     }

@@ -14,6 +14,9 @@ public sealed interface OptionProperties permits KeyvalProperties, JsonPropertie
     /** The same properties with one replaced in place, or added at the end. */
     OptionProperties with(String key, String value);
 
+    /** The same with a number, which JSON writes otherwise than a text. */
+    OptionProperties with(String key, long value);
+
     /** The same properties without {@code key} and without everything below it. */
     OptionProperties without(String key);
 

@@ -1,6 +1,5 @@
 package org.vmckpt.cow.restore;
 
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -16,8 +15,8 @@ import org.vmckpt.cow.definition.QemuOption;
 /**
  * Puts the new overlays in place of the disk files in {@code -blockdev} options. A disk may be one
  * node that holds its file ({@code driver=raw,file.filename=…}), a format node over a file node, or
- * a file node alone. Nodes that were only there as backing of a replaced image are left out: the
- * overlay brings its own.
+ * a file node alone. Nodes that were only there as backing of a replaced image, or as the file of
+ * one that is served now, are left out.
  */
 final class BlockNodes {
     private static final Set<String> LOCAL_FILE_DRIVERS =
@@ -44,22 +43,11 @@ final class BlockNodes {
     private static final List<String> FILE_OPTIONS =
             List.of("aio", "aio-max-batch", "locking", "pr-manager", "drop-cache");
 
-    private static final List<String> NBD_OPTIONS =
-            List.of(
-                    "server",
-                    "export",
-                    "path",
-                    "reconnect-delay",
-                    "open-timeout",
-                    "tls-creds",
-                    "tls-hostname",
-                    "x-dirty-bitmap");
-
     private final DiskOverlays overlays;
     private final HostPaths paths;
     private final Problems problems;
     private final Map<String, QemuOption> nodes = new HashMap<>();
-    private final Deque<String> droppedBackings = new ArrayDeque<>();
+    private final Deque<String> toDrop = new ArrayDeque<>();
 
     BlockNodes(DiskOverlays overlays, HostPaths paths, Problems problems) {
         this.overlays = overlays;
@@ -83,53 +71,81 @@ final class BlockNodes {
             boolean recordedNode = option.name().equals("blockdev") && !option.isGiven();
             changed.add(recordedNode ? overlay(option) : option);
         }
-        return moveFiles(withoutDroppedBackings(changed));
+        return moveFiles(withoutDropped(changed));
     }
 
     private QemuOption overlay(QemuOption option) {
         OptionProperties properties = option.properties();
-        Optional<Path> inline = properties.get("file.filename").flatMap(overlays::overlayOf);
+        Optional<RestoredDisk> inline = properties.get("file.filename").flatMap(overlays::diskOf);
         if (inline.isPresent()) {
-            return option.withProperties(
-                    formatNode(properties)
-                            .with("file.driver", "file")
-                            .with("file.filename", inline.get().toString()));
+            return option.withProperties(inline(properties, inline.get()));
         }
-        Optional<Path> own = properties.get("filename").flatMap(overlays::overlayOf);
+        Optional<RestoredDisk> own = properties.get("filename").flatMap(overlays::diskOf);
         if (own.isPresent()) {
-            return option.withProperties(
-                    isUnderFormat(option)
-                            ? properties
-                                    .with("driver", "file")
-                                    .with("filename", own.get().toString())
-                            : bareFile(properties, own.get()));
+            return isUnderFormat(option)
+                    ? option.withProperties(fileUnderFormat(properties, own.get()))
+                    : option.withProperties(bareFile(properties, own.get()));
         }
-        Optional<Path> volume = overlays.overlayOfVolume(properties);
+        Optional<RestoredDisk> volume = overlays.diskOfVolume(properties);
         if (volume.isPresent()) {
-            return option.withProperties(localDisk(properties, volume.get()));
+            return option.withProperties(volume(properties, volume.get()));
         }
-        Optional<QemuOption> child = properties.get("file").map(nodes::get);
-        boolean overOverlay =
-                child.flatMap(node -> node.properties().get("filename"))
-                        .flatMap(overlays::overlayOf)
-                        .isPresent();
+        Optional<RestoredDisk> below =
+                properties
+                        .get("file")
+                        .map(nodes::get)
+                        .flatMap(node -> node.properties().get("filename"))
+                        .flatMap(overlays::diskOf);
         boolean isFormat = FORMAT_DRIVERS.contains(properties.get("driver").orElse(""));
-        return overOverlay && isFormat ? option.withProperties(formatNode(properties)) : option;
+        return below.isPresent() && isFormat
+                ? option.withProperties(overFile(properties, below.get()))
+                : option;
     }
 
-    /** A file instead of what was a volume: no one needs to serve it. */
-    private static OptionProperties localDisk(OptionProperties properties, Path overlay) {
+    private OptionProperties inline(OptionProperties properties, RestoredDisk disk) {
+        if (disk.socket().isPresent()) {
+            return served(properties, disk);
+        }
+        return formatNode(properties)
+                .with("file.driver", "file")
+                .with("file.filename", disk.overlay().toString());
+    }
+
+    /** Below a node that is served it is left out later. */
+    private static OptionProperties fileUnderFormat(
+            OptionProperties properties, RestoredDisk disk) {
+        return disk.socket().isPresent()
+                ? properties
+                : properties.with("driver", "file").with("filename", disk.overlay().toString());
+    }
+
+    private OptionProperties overFile(OptionProperties properties, RestoredDisk disk) {
+        return disk.socket().isPresent() ? served(properties, disk) : formatNode(properties);
+    }
+
+    /** What was below is not needed any more. */
+    private OptionProperties served(OptionProperties properties, RestoredDisk disk) {
+        properties.get("file").ifPresent(toDrop::add);
+        properties.get("backing").ifPresent(toDrop::add);
+        return ServedNode.of(properties, disk);
+    }
+
+    /** Unless it is to be served, a file takes the place of what was a volume. */
+    private static OptionProperties volume(OptionProperties properties, RestoredDisk disk) {
+        if (disk.socket().isPresent()) {
+            return ServedNode.of(properties, disk);
+        }
         OptionProperties local = properties;
-        for (String key : NBD_OPTIONS) {
+        for (String key : ServedNode.NBD_KEYS) {
             local = local.without(key);
         }
         return local.with("driver", "qcow2")
                 .with("file.driver", "file")
-                .with("file.filename", overlay.toString());
+                .with("file.filename", disk.overlay().toString());
     }
 
     private OptionProperties formatNode(OptionProperties properties) {
-        properties.get("backing").ifPresent(droppedBackings::add);
+        properties.get("backing").ifPresent(toDrop::add);
         return properties
                 .without("backing")
                 .without("offset")
@@ -137,13 +153,16 @@ final class BlockNodes {
                 .with("driver", "qcow2");
     }
 
-    private OptionProperties bareFile(OptionProperties properties, Path overlay) {
+    private static OptionProperties bareFile(OptionProperties properties, RestoredDisk disk) {
+        if (disk.socket().isPresent()) {
+            return ServedNode.of(properties, disk);
+        }
         OptionProperties format =
                 properties
                         .without("filename")
                         .with("driver", "qcow2")
                         .with("file.driver", "file")
-                        .with("file.filename", overlay.toString());
+                        .with("file.filename", disk.overlay().toString());
         for (String key : FILE_OPTIONS) {
             Optional<String> value = properties.get(key);
             if (value.isPresent()) {
@@ -168,17 +187,17 @@ final class BlockNodes {
         return node.properties().get("driver").orElse("");
     }
 
-    private List<QemuOption> withoutDroppedBackings(List<QemuOption> options) {
+    private List<QemuOption> withoutDropped(List<QemuOption> options) {
         Set<String> dropped = new HashSet<>();
-        while (!droppedBackings.isEmpty()) {
-            String name = droppedBackings.remove();
+        while (!toDrop.isEmpty()) {
+            String name = toDrop.remove();
             QemuOption node = nodes.get(name);
             if (node == null || isUsedOutside(name, options, dropped)) {
                 continue;
             }
             dropped.add(name);
-            node.properties().get("file").ifPresent(droppedBackings::add);
-            node.properties().get("backing").ifPresent(droppedBackings::add);
+            node.properties().get("file").ifPresent(toDrop::add);
+            node.properties().get("backing").ifPresent(toDrop::add);
         }
         return options.stream()
                 .filter(o -> !o.name().equals("blockdev") || !dropped.contains(o.id().orElse("")))
@@ -210,7 +229,9 @@ final class BlockNodes {
         String driver = properties.get(prefix + "driver").orElse("");
         String file = properties.get(prefix + "filename").orElse("");
         boolean local = LOCAL_FILE_DRIVERS.contains(driver);
-        if (local ? overlays.isOverlay(file) : !holdsDataElsewhere(driver)) {
+        if (local
+                ? overlays.isOverlay(file)
+                : !holdsDataElsewhere(driver) || overlays.isServed(properties)) {
             return option;
         }
         if (!isReadOnly(option)) {

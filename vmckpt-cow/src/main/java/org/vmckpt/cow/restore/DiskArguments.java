@@ -64,19 +64,28 @@ final class DiskArguments {
         }
         OptionProperties drive = OptionProperties.parse(meaning, "").with("file", option.text());
         QemuOption moved = moveDrive(QemuOption.recorded("drive", drive.render()));
-        boolean overlaid = moved.properties().get("format").isPresent();
+        boolean overlaid =
+                moved.properties().get("format").isPresent()
+                        || overlays.isServed(moved.properties());
         return overlaid ? moved : option.withText(fileOf(moved.properties()).orElse(""));
     }
 
     private QemuOption moveDrive(QemuOption option) {
         OptionProperties properties = option.properties();
+        Optional<RestoredDisk> volume = overlays.diskOfVolume(properties);
+        if (volume.isPresent()) {
+            return option.withProperties(volume(properties, volume.get()));
+        }
         Optional<String> file = fileOf(properties);
         if (file.isEmpty() || file.get().isEmpty()) {
             return checkFileless(option, properties);
         }
-        Optional<Path> overlay = overlays.overlayOf(file.get());
-        if (overlay.isPresent()) {
-            return option.withProperties(overlaid(properties, overlay.get()));
+        Optional<RestoredDisk> disk = overlays.diskOf(file.get());
+        if (disk.isPresent()) {
+            return option.withProperties(
+                    disk.get().socket().isPresent()
+                            ? ServedNode.of(properties, disk.get())
+                            : overlaid(properties, disk.get().overlay()));
         }
         if (isReadOnly(properties)) {
             return option.withProperties(readOnly(properties, file.get()));
@@ -85,10 +94,21 @@ final class DiskArguments {
         return option;
     }
 
+    private static OptionProperties volume(OptionProperties properties, RestoredDisk disk) {
+        if (disk.socket().isPresent()) {
+            return ServedNode.of(properties, disk);
+        }
+        OptionProperties bare = properties;
+        for (String key : ServedNode.NBD_KEYS) {
+            bare = bare.without(key);
+        }
+        return overlaid(bare, disk.overlay());
+    }
+
     private QemuOption checkFileless(QemuOption option, OptionProperties properties) {
         String driver = properties.get("file.driver").or(() -> properties.get("driver")).orElse("");
         boolean network = BlockNodes.holdsDataElsewhere(driver);
-        if (network && !isReadOnly(properties)) {
+        if (network && !isReadOnly(properties) && !overlays.isServed(properties)) {
             refuse(option, driver);
         }
         return option;

@@ -23,30 +23,35 @@ final class DiskOverlays {
         this.disks = List.copyOf(disks);
     }
 
-    /** The overlay for a file of the recorded arguments, if the checkpoint has that disk. */
-    Optional<Path> overlayOf(String recordedFile) {
+    /** The new disk for a file of the recorded arguments, if the checkpoint has that disk. */
+    Optional<RestoredDisk> diskOf(String recordedFile) {
         Path file = map.recorded(Path.of(recordedFile));
         Optional<RestoredDisk> found =
                 disks.stream()
                         .filter(disk -> map.recorded(Path.of(disk.argumentPath())).equals(file))
                         .findFirst();
         found.ifPresent(used::add);
-        return found.map(RestoredDisk::overlay);
+        return found;
     }
 
     /** The same for a disk that was a volume of vmckpt. */
-    Optional<Path> overlayOfVolume(OptionProperties node) {
+    Optional<RestoredDisk> diskOfVolume(OptionProperties node) {
         Optional<String> uri = VolumeExport.uriOf(node, map.recorded(Path.of("")));
         Optional<RestoredDisk> found =
                 disks.stream()
                         .filter(disk -> uri.equals(Optional.of(disk.argumentPath())))
                         .findFirst();
         found.ifPresent(used::add);
-        return found.map(RestoredDisk::overlay);
+        return found;
     }
 
     boolean isOverlay(String file) {
         return disks.stream().anyMatch(disk -> disk.overlay().toString().equals(file));
+    }
+
+    /** Whether a node is a new disk that vmckpt serves. */
+    boolean isServed(OptionProperties node) {
+        return ServedNode.isOf(node, disks);
     }
 
     /** Disks of the checkpoint that no argument named. */
@@ -56,8 +61,12 @@ final class DiskOverlays {
         return unused;
     }
 
-    /** Gives every disk its files in a folder; names come from the devices, and are unique. */
-    static List<RestoredDisk> layOut(List<DiskState> disks, Path folder) {
+    /**
+     * Gives every disk its files in a folder; names come from the devices, and are unique.
+     *
+     * @param socket where they are served as volumes, if they are
+     */
+    static List<RestoredDisk> layOut(List<DiskState> disks, Path folder, Optional<Path> socket) {
         Map<String, Integer> uses = new HashMap<>();
         return disks.stream()
                 .map(disk -> {
@@ -68,7 +77,8 @@ final class DiskOverlays {
                             disk.device(),
                             disk.argumentPath(),
                             folder.resolve(unique + ".base.raw"),
-                            folder.resolve(unique + ".qcow2"));
+                            folder.resolve(socket.isPresent() ? unique : unique + ".qcow2"),
+                            socket);
                 })
                 .toList();
     }

@@ -36,12 +36,14 @@ final class GuestAfterRestore {
     }
 
     /** Restores; a guest that comes back frozen goes on only when it is noted that it is. */
-    static RestoreReport restore(RestoreRequest request, ProgressListener progress)
+    static RestoreReport restore(
+            RestoreRequest request, Takeover takeover, ProgressListener progress)
             throws VmckptException {
         GuestAfterRestore after = new GuestAfterRestore(request);
         boolean hold = after.frozen && request.manifest().guest().running() && !request.paused();
         RestoreRequest first = hold ? request.withPaused(true) : request;
-        RestoreReport report = Restoration.run(first, RestorePlan.of(first), progress);
+        RestoreReport report =
+                Restoration.run(first, RestorePlan.of(first, takeover), takeover, progress);
         if (!report.running() && !hold) {
             after.warnOfStopped();
             return report;

@@ -46,9 +46,11 @@ final class HostBoundArguments {
                     "x-remote-object",
                     "x-vfio-user-server");
 
+    private final Takeover takeover;
     private final Problems problems;
 
-    HostBoundArguments(Problems problems) {
+    HostBoundArguments(Takeover takeover, Problems problems) {
+        this.takeover = takeover;
         this.problems = problems;
     }
 
@@ -80,7 +82,9 @@ final class HostBoundArguments {
         boolean passed =
                 properties.get("fd").or(() -> properties.get("fds")).isPresent()
                         || properties.get("local.str").isPresent();
-        if (HOST_NETWORKS.contains(option.type()) || passed) {
+        if (!passed && HOST_NETWORKS.contains(option.type()) && takeover.has(option)) {
+            takeover.cannotShare(option.toString());
+        } else if (HOST_NETWORKS.contains(option.type()) || passed) {
             problems.unsupported(
                     "-%s %s is tied to the network of the checkpoint's host: give --arg \"%s\", or your own -%s %s"
                             .formatted(

@@ -10,11 +10,13 @@ import java.util.Set;
 final class HostPaths {
     private final PathMap map;
     private final Problems problems;
+    private final Takeover takeover;
     private final Set<Path> outputs = new LinkedHashSet<>();
 
-    HostPaths(PathMap map, Problems problems) {
+    HostPaths(PathMap map, Problems problems, Takeover takeover) {
         this.map = map;
         this.problems = problems;
+        this.takeover = takeover;
     }
 
     /** A file or folder that QEMU looks into when it is there. */
@@ -39,7 +41,8 @@ final class HostPaths {
         if (path.startsWith("/dev") && !path.startsWith("/dev/shm")) {
             return path.toString();
         }
-        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) || outputs.contains(path)) {
+        boolean inTheWay = Files.exists(path, LinkOption.NOFOLLOW_LINKS) && !takeover.owns(path);
+        if (inTheWay || outputs.contains(path)) {
             problems.conflict(
                     "%s would write %s, which exists: give --map %s=NEW"
                             .formatted(option, path, map.recorded(Path.of(recorded))));
@@ -59,7 +62,7 @@ final class HostPaths {
                 : write(recorded, option);
     }
 
-    /** What QEMU will create: none of these existed when the plan was made. */
+    /** What QEMU will create: none of these exists, or the guest that makes way has it. */
     Set<Path> outputs() {
         return outputs;
     }

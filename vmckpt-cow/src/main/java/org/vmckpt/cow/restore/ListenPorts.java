@@ -23,9 +23,11 @@ final class ListenPorts {
     private static final Pattern GDB_SERVER = Pattern.compile("tcp:([^:]*):(\\d+).*");
     private static final Pattern VNC_DISPLAY = Pattern.compile("([^:]*):(\\d+)");
 
+    private final Takeover takeover;
     private final Problems problems;
 
-    ListenPorts(Problems problems) {
+    ListenPorts(Takeover takeover, Problems problems) {
+        this.takeover = takeover;
         this.problems = problems;
     }
 
@@ -33,7 +35,9 @@ final class ListenPorts {
 
     void check(QemuOption option) {
         for (Endpoint endpoint : endpoints(option)) {
-            if (isTaken(endpoint)) {
+            if (takeover.has(option)) {
+                takeover.cannotShare("TCP port " + endpoint.port);
+            } else if (isTaken(endpoint)) {
                 problems.conflict(
                         "%s listens on TCP port %d, which is taken: give --arg \"-%s …\" with %s and another port"
                                 .formatted(

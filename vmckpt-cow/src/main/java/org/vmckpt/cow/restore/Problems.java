@@ -40,6 +40,10 @@ final class Problems {
         }
     }
 
+    boolean any() {
+        return !problems.isEmpty();
+    }
+
     /**
      * @param operation what cannot be done, for example {@code restore of 2026…}
      */

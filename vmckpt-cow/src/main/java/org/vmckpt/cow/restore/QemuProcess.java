@@ -8,6 +8,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.NotFoundException;
@@ -50,7 +51,8 @@ final class QemuProcess implements AutoCloseable {
             List<String> arguments,
             Path workingDirectory,
             Path logPath,
-            CheckpointId origin)
+            CheckpointId origin,
+            Map<String, String> environment)
             throws StorageException {
         List<String> command =
                 new ArrayList<>(List.of("setsid", "sh", "-c", START_WITH_PRIVATE_FILES, "sh"));
@@ -60,6 +62,7 @@ final class QemuProcess implements AutoCloseable {
             createLog(logPath);
             ProcessBuilder builder = new ProcessBuilder(command);
             Origin.note(origin, builder.environment());
+            builder.environment().putAll(environment);
             Process process =
                     builder.directory(workingDirectory.toFile())
                             .redirectInput(Path.of("/dev/null").toFile())

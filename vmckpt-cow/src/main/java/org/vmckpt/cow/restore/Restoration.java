@@ -1,22 +1,20 @@
 package org.vmckpt.cow.restore;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.List;
+import java.util.LinkedHashSet;
+import java.util.Optional;
+import java.util.Set;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.Manifest.DiskState;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.ProtocolException;
-import org.vmckpt.core.StorageException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.stream.DeviceStream;
-import org.vmckpt.cow.disk.DiskMaterializer;
 import org.vmckpt.cow.memory.GuestMemory;
+import org.vmckpt.cow.serving.DetachedServer;
 
 /** One restore under way: its disks, its QEMU, and what to undo should it fail. */
 final class Restoration {
@@ -24,6 +22,7 @@ final class Restoration {
 
     private final RestoreRequest request;
     private final RestorePlan plan;
+    private final Takeover takeover;
     private final ProgressListener progress;
     private final Workspace workspace;
     private final Path logPath;
@@ -31,19 +30,22 @@ final class Restoration {
     private Restoration(
             RestoreRequest request,
             RestorePlan plan,
+            Takeover takeover,
             ProgressListener progress,
             Workspace workspace) {
         this.request = request;
         this.plan = plan;
+        this.takeover = takeover;
         this.progress = progress;
         this.workspace = workspace;
         this.logPath = request.disksDirectory().resolve(LOG_NAME);
     }
 
-    static RestoreReport run(RestoreRequest request, RestorePlan plan, ProgressListener progress)
+    static RestoreReport run(
+            RestoreRequest request, RestorePlan plan, Takeover takeover, ProgressListener progress)
             throws VmckptException {
         try (Workspace workspace = new Workspace()) {
-            return new Restoration(request, plan, progress, workspace).run();
+            return new Restoration(request, plan, takeover, progress, workspace).run();
         }
     }
 
@@ -51,20 +53,25 @@ final class Restoration {
         Stopwatch watch = new Stopwatch();
         byte[] devices = request.store().getBytes(request.manifest().devices().segment());
         DeviceStream.parse(devices);
-        makeDisks();
+        NewDisks disks = new NewDisks(request, plan, workspace, progress);
+        disks.make();
+        Optional<DetachedServer> server = disks.serve();
         long disksMillis = watch.lapMillis();
 
+        Set<Path> outputs = new LinkedHashSet<>(plan.commandLine().outputs());
+        outputs.add(request.qmpPath());
+        takeover.makeWay(outputs);
         workspace.add(logPath);
-        workspace.add(request.qmpPath());
-        plan.commandLine().outputs().forEach(workspace::add);
+        outputs.forEach(workspace::add);
         try (QemuProcess qemu =
                 QemuProcess.start(
                         plan.binary().path(),
                         plan.commandLine().line().arguments(),
                         plan.workingDirectory(),
                         logPath,
-                        request.manifest().id())) {
-            RestoreReport report = bringUp(qemu, devices, disksMillis, watch);
+                        request.manifest().id(),
+                        takeover.environment())) {
+            RestoreReport report = bringUp(qemu, server, devices, disksMillis, watch);
             recordBases();
             // In this order: what ends us in between may leave files without a QEMU, but never a
             // QEMU without its files.
@@ -89,54 +96,19 @@ final class Restoration {
         }
     }
 
-    private void makeDisks() throws VmckptException {
-        workspace.createFolder(request.disksDirectory());
-        Manifest manifest = request.manifest();
-        for (int i = 0; i < plan.disks().size(); i++) {
-            DiskState state = manifest.disks().get(i);
-            RestoredDisk disk = plan.disks().get(i);
-            workspace.add(disk.base());
-            DiskMaterializer.materialize(
-                    request.store(),
-                    state.layers(),
-                    state.virtualSizeBytes(),
-                    disk.base(),
-                    progress);
-            makeOverlay(disk);
-        }
-    }
-
-    /** The base is named relative to the overlay: the folder may be moved as a whole. */
-    private void makeOverlay(RestoredDisk disk) throws VmckptException {
-        workspace.add(disk.overlay());
-        try {
-            Command.run(
-                    List.of(
-                            plan.binary().imageTool(),
-                            "create",
-                            "-q",
-                            "-f",
-                            "qcow2",
-                            "-F",
-                            "raw",
-                            "-b",
-                            String.valueOf(disk.base().getFileName()),
-                            disk.overlay().toString()));
-            Files.setPosixFilePermissions(
-                    disk.overlay(), PosixFilePermissions.fromString("rw-------"));
-        } catch (IOException e) {
-            throw new StorageException(
-                    "restore cannot make the overlay %s: %s"
-                            .formatted(disk.overlay(), e.getMessage()),
-                    e);
-        }
-    }
-
     private RestoreReport bringUp(
-            QemuProcess qemu, byte[] devices, long disksMillis, Stopwatch watch)
+            QemuProcess qemu,
+            Optional<DetachedServer> server,
+            byte[] devices,
+            long disksMillis,
+            Stopwatch watch)
             throws VmckptException {
         Manifest manifest = request.manifest();
         try (QmpClient qmp = qemu.connect(request.qmpPath(), request.timeout())) {
+            // Before the guest can run: if we are killed, it keeps its disks.
+            if (server.isPresent()) {
+                server.get().endWith(qemu.pid());
+            }
             long startMillis = watch.lapMillis();
             long memoryBytes = fillMemory(qemu, qmp, devices);
             long memoryMillis = watch.lapMillis();
@@ -152,6 +124,7 @@ final class Restoration {
                     qemu.pid(),
                     request.qmpPath(),
                     plan.disks(),
+                    server.map(it -> new DiskServer(it.pid(), it.socket(), plan.volumes())),
                     logPath,
                     running,
                     new RestoreReport.Timings(

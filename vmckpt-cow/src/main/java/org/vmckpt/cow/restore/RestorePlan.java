@@ -14,6 +14,7 @@ import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.SegmentReader;
+import org.vmckpt.cow.serving.VolumeServer;
 
 /**
  * Everything that a restore will do, checked as far as possible without doing it.
@@ -28,15 +29,18 @@ record RestorePlan(
     /** What a Unix socket's address has room for. */
     private static final int SOCKET_PATH_LIMIT_BYTES = 107;
 
-    static RestorePlan of(RestoreRequest request) throws VmckptException {
+    static RestorePlan of(RestoreRequest request, Takeover takeover) throws VmckptException {
         Manifest manifest = request.manifest();
         Problems problems = new Problems();
         checkSegments(request, problems);
         checkDisksFolder(request.disksDirectory(), problems);
-        checkQmpPath(request.qmpPath(), problems);
+        checkQmpPath(request.qmpPath(), takeover, problems);
         Optional<QemuBinary> binary =
                 QemuBinary.find(request.qemuBinary(), manifest.guest(), problems);
-        List<RestoredDisk> disks = DiskOverlays.layOut(manifest.disks(), request.disksDirectory());
+        request.diskSocket().ifPresent(socket -> checkDiskSocket(socket, problems));
+        List<RestoredDisk> disks =
+                DiskOverlays.layOut(
+                        manifest.disks(), request.disksDirectory(), request.diskSocket());
         CommandLinePlan commandLine =
                 CommandLinePlan.of(
                         manifest.guest(),
@@ -44,11 +48,20 @@ record RestorePlan(
                         request.qmpPath(),
                         request.maps(),
                         request.arguments(),
+                        takeover,
                         problems);
         HostCapabilities.ofThisHost().check(manifest.guest(), commandLine.line(), problems);
-        HugePageDemand.of(commandLine.line(), manifest.memory()).check(problems);
+        HostMemory.check(commandLine.line(), manifest, takeover, problems);
         problems.throwIfAny("restore of " + manifest.id());
         return new RestorePlan(binary.orElseThrow(), commandLine, disks, workingDirectory(request));
+    }
+
+    /** The folders of those disks that are volumes. */
+    List<Path> volumes() {
+        return disks.stream()
+                .filter(disk -> disk.socket().isPresent())
+                .map(RestoredDisk::overlay)
+                .toList();
     }
 
     private static void checkSegments(RestoreRequest request, Problems problems)
@@ -82,8 +95,8 @@ record RestorePlan(
         }
     }
 
-    private static void checkQmpPath(Path path, Problems problems) {
-        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+    private static void checkQmpPath(Path path, Takeover takeover, Problems problems) {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && !takeover.owns(path)) {
             problems.conflict(
                     "%s exists, another guest may listen on it: give --qmp another path, or remove it"
                             .formatted(path));
@@ -92,10 +105,18 @@ record RestorePlan(
                     "the folder of %s does not exist: make it, or give --qmp another path"
                             .formatted(path));
         }
-        if (path.toString().getBytes(StandardCharsets.UTF_8).length > SOCKET_PATH_LIMIT_BYTES) {
+        checkLength(path, "--qmp a shorter one", problems);
+    }
+
+    private static void checkDiskSocket(Path socket, Problems problems) {
+        checkLength(VolumeServer.controlSocketOf(socket), "--disks a shorter folder", problems);
+    }
+
+    private static void checkLength(Path socket, String what, Problems problems) {
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > SOCKET_PATH_LIMIT_BYTES) {
             problems.unsupported(
-                    "%s is longer than the %d bytes that a socket's path may have: give --qmp a shorter one"
-                            .formatted(path, SOCKET_PATH_LIMIT_BYTES));
+                    "%s is longer than the %d bytes that a socket's path may have: give %s"
+                            .formatted(socket, SOCKET_PATH_LIMIT_BYTES, what));
         }
     }
 

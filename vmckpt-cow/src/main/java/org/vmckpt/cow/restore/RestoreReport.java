@@ -2,11 +2,13 @@ package org.vmckpt.cow.restore;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The restored guest.
  *
  * @param pid of the new QEMU, which outlives this process
+ * @param diskServer who serves the disks, if they are served
  * @param logPath what QEMU prints
  * @param running whether the guest runs; false when it was left paused
  */
@@ -14,6 +16,7 @@ public record RestoreReport(
         long pid,
         Path qmpPath,
         List<RestoredDisk> disks,
+        Optional<DiskServer> diskServer,
         Path logPath,
         boolean running,
         Timings timings) {
@@ -23,7 +26,7 @@ public record RestoreReport(
     }
 
     RestoreReport withRunning() {
-        return new RestoreReport(pid, qmpPath, disks, logPath, true, timings);
+        return new RestoreReport(pid, qmpPath, disks, diskServer, logPath, true, timings);
     }
 
     /**

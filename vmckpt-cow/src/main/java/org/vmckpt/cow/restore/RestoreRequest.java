@@ -17,6 +17,7 @@ import org.vmckpt.core.store.Store;
  * @param maps new path by recorded path, of files or folders; the longest match wins
  * @param arguments QEMU options that replace or join the recorded ones, each as on a command line
  * @param paused leave the guest stopped
+ * @param serveDisks make the disks volumes, and serve them in a process that ends with the guest's
  * @param qemuBinary in place of the recorded one
  * @param timeout for QEMU to answer at each step; not for filling memory and disks
  */
@@ -28,10 +29,12 @@ public record RestoreRequest(
         Map<Path, Path> maps,
         List<String> arguments,
         boolean paused,
+        boolean serveDisks,
         Optional<Path> qemuBinary,
         Duration timeout) {
 
     public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
+    private static final String DISK_SOCKET_NAME = "volumes.nbd";
 
     public RestoreRequest {
         qmpPath = qmpPath.toAbsolutePath().normalize();
@@ -51,8 +54,16 @@ public record RestoreRequest(
                 Map.of(),
                 List.of(),
                 false,
+                false,
                 Optional.empty(),
                 DEFAULT_TIMEOUT);
+    }
+
+    /** Where the disks are served, if they are. */
+    Optional<Path> diskSocket() {
+        return serveDisks && !manifest.disks().isEmpty()
+                ? Optional.of(disksDirectory.resolve(DISK_SOCKET_NAME))
+                : Optional.empty();
     }
 
     RestoreRequest withManifest(Manifest stored) {
@@ -71,6 +82,10 @@ public record RestoreRequest(
         return with(fields -> fields.paused = paused);
     }
 
+    public RestoreRequest withServedDisks(boolean serveDisks) {
+        return with(fields -> fields.serveDisks = serveDisks);
+    }
+
     public RestoreRequest withQemuBinary(Path binary) {
         return with(fields -> fields.qemuBinary = Optional.of(binary));
     }
@@ -86,6 +101,7 @@ public record RestoreRequest(
                 fields.maps,
                 fields.arguments,
                 fields.paused,
+                fields.serveDisks,
                 fields.qemuBinary,
                 timeout);
     }
@@ -96,6 +112,7 @@ public record RestoreRequest(
         private Map<Path, Path> maps;
         private List<String> arguments;
         private boolean paused;
+        private boolean serveDisks;
         private Optional<Path> qemuBinary;
 
         Fields(RestoreRequest request) {
@@ -103,6 +120,7 @@ public record RestoreRequest(
             this.maps = request.maps;
             this.arguments = request.arguments;
             this.paused = request.paused;
+            this.serveDisks = request.serveDisks;
             this.qemuBinary = request.qemuBinary;
         }
     }

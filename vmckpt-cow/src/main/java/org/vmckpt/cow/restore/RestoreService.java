@@ -28,18 +28,32 @@ public final class RestoreService {
     public RestoreReport restore(RestoreRequest request, Hooks hooks, ProgressListener progress)
             throws VmckptException {
         return hooks.areNone()
-                ? bringBack(request, progress)
-                : RestoreHooks.around(request, hooks, () -> bringBack(request, progress));
+                ? bringBack(request, Takeover.NONE, progress)
+                : RestoreHooks.around(
+                        request, hooks, () -> bringBack(request, Takeover.NONE, progress));
     }
 
-    private static RestoreReport bringBack(RestoreRequest request, ProgressListener progress)
+    /** In the place of another guest, which makes way before the new QEMU is started. */
+    public RestoreReport restore(
+            RestoreRequest request, Takeover takeover, ProgressListener progress)
+            throws VmckptException {
+        return bringBack(request, takeover, progress);
+    }
+
+    private static RestoreReport bringBack(
+            RestoreRequest request, Takeover takeover, ProgressListener progress)
             throws VmckptException {
         Store store = request.store();
         try (StoreHold _ = store.hold()) {
             // Compaction may have given it other segments since the caller found it.
             RestoreRequest current =
                     request.withManifest(store.find(request.manifest().id().value()));
-            return GuestAfterRestore.restore(current, progress);
+            return GuestAfterRestore.restore(current, takeover, progress);
         }
+    }
+
+    /** Finds what {@link #restore} would find before it changes anything. */
+    public void check(RestoreRequest request, Takeover takeover) throws VmckptException {
+        var _ = RestorePlan.of(request, takeover);
     }
 }

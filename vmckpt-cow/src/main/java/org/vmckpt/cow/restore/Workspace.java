@@ -81,6 +81,11 @@ final class Workspace implements AutoCloseable {
         return path;
     }
 
+    /** Something that was started, and how it is ended. */
+    void onUndo(Runnable end) {
+        undo.push(end);
+    }
+
     /** From now on everything stays. */
     void complete() {
         completed = true;

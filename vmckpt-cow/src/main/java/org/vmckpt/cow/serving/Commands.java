@@ -33,11 +33,13 @@ final class Commands {
 
     private final List<Served> volumes;
     private final NbdServer nbd;
+    private final Lifetime lifetime;
     private final Reissues reissues = new Reissues();
 
-    Commands(List<Served> volumes, NbdServer nbd) {
+    Commands(List<Served> volumes, NbdServer nbd, Lifetime lifetime) {
         this.volumes = volumes;
         this.nbd = nbd;
+        this.lifetime = lifetime;
     }
 
     /**
@@ -84,6 +86,7 @@ final class Commands {
             case "settle" -> settle(chosen, command);
             case "unhold" -> answer.put("removed", unhold(chosen, command));
             case "commit" -> commit(chosen, command, answer);
+            case "end-with" -> lifetime.endWith(command.path("pid").asLong());
             default -> throw new ProtocolException("there is no command '" + name + "'");
         }
         return answer.put("ok", true);

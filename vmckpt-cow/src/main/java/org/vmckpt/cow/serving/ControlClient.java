@@ -133,6 +133,11 @@ public final class ControlClient implements AutoCloseable {
                         .put("background", true));
     }
 
+    /** Has the server end once this process has ended. */
+    public void endWith(long pid) throws VmckptException {
+        ask(Json.MAPPER.createObjectNode().put("command", "end-with").put("pid", pid));
+    }
+
     public JsonNode status() throws VmckptException {
         return ask(command("status", List.of()));
     }

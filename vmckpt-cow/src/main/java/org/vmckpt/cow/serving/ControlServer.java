@@ -46,6 +46,10 @@ final class ControlServer implements AutoCloseable {
         return server;
     }
 
+    boolean hasClients() {
+        return !clients.isEmpty();
+    }
+
     private void accept() {
         while (socket.isOpen()) {
             try {

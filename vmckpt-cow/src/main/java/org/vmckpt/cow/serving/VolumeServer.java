@@ -26,13 +26,19 @@ public final class VolumeServer implements AutoCloseable {
     private final NbdServer nbd;
     private final ControlServer control;
     private final ControlLink link;
+    private final Lifetime lifetime;
 
     private VolumeServer(
-            List<Served> volumes, NbdServer nbd, ControlServer control, ControlLink link) {
+            List<Served> volumes,
+            NbdServer nbd,
+            ControlServer control,
+            ControlLink link,
+            Lifetime lifetime) {
         this.volumes = volumes;
         this.nbd = nbd;
         this.control = control;
         this.link = link;
+        this.lifetime = lifetime;
     }
 
     /** Where a server listens for control commands unless told otherwise. */
@@ -73,9 +79,11 @@ public final class VolumeServer implements AutoCloseable {
             requireDifferentNames(volumes);
             nbd = NbdServer.start(socket, volumes.stream().map(Served::export).toList());
             ControlLink link = ControlLink.make(socket, controlSocket);
-            ControlServer control = ControlServer.start(controlSocket, new Commands(volumes, nbd));
+            Lifetime lifetime = new Lifetime();
+            ControlServer control =
+                    ControlServer.start(controlSocket, new Commands(volumes, nbd, lifetime));
             started = true;
-            return new VolumeServer(volumes, nbd, control, link);
+            return new VolumeServer(volumes, nbd, control, link, lifetime);
         } finally {
             if (!started) {
                 if (nbd != null) {
@@ -92,6 +100,16 @@ public final class VolumeServer implements AutoCloseable {
                     "serving volumes: two of them have one name; serve them on sockets of their"
                             + " own");
         }
+    }
+
+    /** It is {@linkplain #isOver over} with the end of this process, for example a QEMU. */
+    public void endWith(long pid) throws VmckptException {
+        lifetime.endWith(pid);
+    }
+
+    /** Whether the process that it ends with has ended, and nobody has a control connection. */
+    public boolean isOver() {
+        return lifetime.isOver() && !control.hasClients();
     }
 
     static Served find(List<Served> volumes, String name) throws NotFoundException {

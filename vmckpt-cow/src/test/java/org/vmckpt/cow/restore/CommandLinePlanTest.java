@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +30,7 @@ class CommandLinePlanTest {
     private final List<DiskState> states = new ArrayList<>();
     private final Map<Path, Path> maps = new HashMap<>();
     private final List<String> given = new ArrayList<>();
+    private Optional<Path> served = Optional.empty();
 
     @BeforeEach
     void newHost() {
@@ -59,7 +61,13 @@ class CommandLinePlanTest {
         Problems problems = new Problems();
         CommandLinePlan plan =
                 CommandLinePlan.of(
-                        guest, DiskOverlays.layOut(states, disks), qmp, maps, given, problems);
+                        guest,
+                        DiskOverlays.layOut(states, disks, served),
+                        qmp,
+                        maps,
+                        given,
+                        Takeover.NONE,
+                        problems);
         problems.throwIfAny("restore of test");
         return plan;
     }
@@ -91,6 +99,83 @@ class CommandLinePlanTest {
                 .isEqualTo(
                         "driver=qcow2,node-name=d,file.driver=file,file.filename="
                                 + disks.resolve("vd.qcow2"));
+    }
+
+    @Test
+    void aVolumeThatIsADriveBecomesAFileOrAVolumeAgain() throws VmckptException {
+        disk("d", "nbd+unix:///v?socket=/run/v.nbd", "nbd");
+        String drive =
+                "if=none,id=d,cache=none,driver=nbd,export=v,server.type=unix,server.path=/run/v.nbd";
+        assertThat(value("-drive", "-drive", drive))
+                .isEqualTo(
+                        "if=none,id=d,cache=none,file=%s,format=qcow2"
+                                .formatted(disks.resolve("d.qcow2")));
+        served = Optional.of(disks.resolve("s.nbd"));
+        assertThat(value("-drive", "-drive", drive))
+                .isEqualTo("if=none,id=d,cache=none," + served("d"));
+    }
+
+    private String served(String export) {
+        return "driver=nbd,export=%s,server.type=unix,server.path=%s,reconnect-delay=60"
+                .formatted(export, disks.resolve("s.nbd"));
+    }
+
+    @Test
+    void aServedDiskIsAnNbdNodeWhoseDeviceStopsAtErrors() throws VmckptException {
+        served = Optional.of(disks.resolve("s.nbd"));
+        disk("/machine/peripheral/vd/virtio-backend", "/img/d.qcow2", "qcow2");
+        assertThat(
+                        rewrite(
+                                "-blockdev",
+                                "driver=file,filename=/img/d.qcow2,node-name=f,aio=native,cache.direct=on",
+                                "-blockdev",
+                                "driver=qcow2,file=f,node-name=d,l2-cache-size=1M,discard=unmap,cache.direct=on",
+                                "-device",
+                                "virtio-blk-pci,drive=d,id=vd"))
+                .containsSubsequence(
+                        "-blockdev",
+                        "driver=nbd,node-name=d,discard=unmap,cache.direct=on,"
+                                + served("vd").substring("driver=nbd,".length()),
+                        "-device",
+                        "virtio-blk-pci,drive=d,id=vd,werror=stop,rerror=stop")
+                .noneMatch(argument -> argument.contains("d.qcow2"));
+    }
+
+    @Test
+    void whatADeviceWasToldToDoAtErrorsStays() throws VmckptException {
+        served = Optional.of(disks.resolve("s.nbd"));
+        disk("d", "/img/d.raw", "raw");
+        disk("e", "/img/e.raw", "raw");
+        assertThat(
+                        rewrite(
+                                "-drive",
+                                "file=/img/d.raw,format=raw,if=none,id=d,cache=none",
+                                "-device",
+                                "scsi-hd,drive=d,werror=report,rerror=auto",
+                                "-drive",
+                                "file=/img/e.raw,format=raw,if=virtio,id=e"))
+                .containsSubsequence(
+                        "-drive",
+                        "if=none,id=d,cache=none," + served("d"),
+                        "-device",
+                        "scsi-hd,drive=d,werror=report,rerror=stop",
+                        "-drive",
+                        "if=virtio,id=e," + served("e") + ",werror=stop,rerror=stop");
+    }
+
+    @Test
+    void aVolumeIsServedFromItsNewPlace() throws VmckptException {
+        served = Optional.of(disks.resolve("s.nbd"));
+        disk("/machine/peripheral/vd/virtio-backend", "nbd+unix:///v?socket=/run/v.nbd", "nbd");
+        assertThat(
+                        value(
+                                "-blockdev",
+                                "-blockdev",
+                                "{\"driver\":\"nbd\",\"node-name\":\"d\",\"export\":\"v\",\"reconnect-delay\":9,\"server\":{\"type\":\"unix\",\"path\":\"/run/v.nbd\"}}"))
+                .isEqualTo(
+                        "{\"driver\":\"nbd\",\"node-name\":\"d\",\"export\":\"vd\",\"server\":{\"type\":\"unix\",\"path\":\""
+                                + disks.resolve("s.nbd")
+                                + "\"},\"reconnect-delay\":60}");
     }
 
     @Test
@@ -349,7 +434,7 @@ class CommandLinePlanTest {
     void twoDisksOfOneNameGetFilesOfTheirOwn() {
         disk("/machine/peripheral/a", "/old/1", "raw");
         disk("/machine/peripheral/b", "/old/2", "raw");
-        assertThat(DiskOverlays.layOut(states, disks))
+        assertThat(DiskOverlays.layOut(states, disks, served))
                 .extracting(RestoredDisk::overlay)
                 .containsExactly(disks.resolve("disk.qcow2"), disks.resolve("disk-2.qcow2"));
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
@@ -34,6 +36,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.serving.DetachedServer;
 
 class RestoreIT {
     private static final Duration TIMEOUT = Duration.ofSeconds(20);
@@ -190,6 +193,20 @@ class RestoreIT {
         try (StoppedGuest guest = new StoppedGuest(folder, List.of())) {
             RestoreRequest request =
                     request(guest.save(store), "a")
+                            .withArguments(List.of("-device no-such-device"));
+            assertThatThrownBy(() -> restore(request))
+                    .isInstanceOf(TransportException.class)
+                    .hasMessageContaining("no-such-device");
+            assertNothingIsLeft(request);
+        }
+    }
+
+    @Test
+    void aQemuThatDoesNotStartLeavesNoServerOfItsDisks() throws Exception {
+        try (StoppedGuest guest = new StoppedGuest(folder, List.of())) {
+            RestoreRequest request =
+                    request(guest.save(store), "a")
+                            .withServedDisks(true)
                             .withArguments(List.of("-device no-such-device"));
             assertThatThrownBy(() -> restore(request))
                     .isInstanceOf(TransportException.class)
@@ -367,7 +384,7 @@ class RestoreIT {
     @Test
     void aRestoreThatIsTerminatedLeavesNothing() throws Exception {
         try (StoppedGuest guest = new StoppedGuest(folder, List.of())) {
-            RestoreRequest request = request(guest.save(store), "a");
+            RestoreRequest request = request(guest.save(store), "a").withServedDisks(true);
             Process restore =
                     new ProcessBuilder(
                                     Path.of(System.getProperty("java.home"), "bin", "java")
@@ -378,7 +395,8 @@ class RestoreIT {
                                     SlowRestoreMain.class.getName(),
                                     store.directory().toString(),
                                     request.qmpPath().toString(),
-                                    request.disksDirectory().toString())
+                                    request.disksDirectory().toString(),
+                                    "true")
                             .redirectError(ProcessBuilder.Redirect.INHERIT)
                             .start();
             try (BufferedReader output = restore.inputReader()) {
@@ -442,16 +460,72 @@ class RestoreIT {
         }
     }
 
+    /** Each style is one way through the rewriting of disks; the last has JSON. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2, 4, 5})
+    void everyStyleOfDiskIsServedForAsLongAsItsGuestLives(int style) throws Exception {
+        List<String> diskArguments = disksInEveryStyle().toList().get(style);
+        try (StoppedGuest guest =
+                new StoppedGuest(folder, StoppedGuest.MEMFD, diskArguments, List.of())) {
+            RestoreReport report = restore(request(guest.save(store), "a").withServedDisks(true));
+            RestoredDisk disk = report.disks().getFirst();
+            DiskServer server = report.diskServer().orElseThrow();
+            try (QmpClient qmp = QmpClient.connect(report.qmpPath(), TIMEOUT)) {
+                JsonNode inserted = qmp.execute("query-block").path(0).path("inserted");
+                assertThat(inserted.path("drv").asText()).isEqualTo("nbd");
+                assertThat(inserted.path("file").asText())
+                        .contains("nbd+unix:///" + disk.overlay().getFileName())
+                        .contains(server.socket().toString());
+                assertThat(inserted.path("ro").asBoolean()).isFalse();
+            }
+            String uri = "nbd+unix:///%s?socket=%s".formatted(disk.export(), server.socket());
+            Command.run(
+                    List.of(
+                            "qemu-io",
+                            "-f",
+                            "raw",
+                            "-c",
+                            "read -P 0x5a %d 512".formatted(StoppedGuest.DISK_BYTES - 512),
+                            "-c",
+                            "write -P 1 0 512",
+                            uri));
+            assertThat(Files.readAllBytes(disk.base())[510])
+                    .as("the checkpointed content")
+                    .isEqualTo((byte) 0x55);
+            ProcessHandle process = ProcessHandle.of(server.pid()).orElseThrow();
+            assertThat(DetachedServer.pidFileOf(server.socket())).hasContent("" + server.pid());
+            ProcessHandle.of(report.pid()).orElseThrow().destroyForcibly();
+            process.onExit().get(TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+            assertThat(server.socket()).doesNotExist();
+            assertThat(DetachedServer.pidFileOf(server.socket())).doesNotExist();
+            assertThat(DetachedServer.logOf(server.socket()))
+                    .content()
+                    .doesNotContain("vmckpt:", "Exception");
+        }
+    }
+
     private static void assertNothingIsLeft(RestoreRequest request) throws IOException {
         assertThat(request.disksDirectory()).doesNotExist();
         assertThat(request.qmpPath()).doesNotExist();
         try (Stream<ProcessHandle> processes = ProcessHandle.allProcesses()) {
-            assertThat(processes.filter(p -> commandLine(p).contains(request.qmpPath().toString())))
+            assertThat(
+                            processes
+                                    .map(RestoreIT::commandLine)
+                                    .filter(line ->
+                                            line.contains(request.qmpPath().toString())
+                                                    || line.contains(
+                                                            request.disksDirectory().toString())))
                     .isEmpty();
         }
     }
 
+    /** All of it; that of {@link ProcessHandle.Info} ends after 4 KiB. Empty if it has ended. */
     private static String commandLine(ProcessHandle process) {
-        return process.info().commandLine().orElse("");
+        try {
+            Path file = Path.of("/proc", Long.toString(process.pid()), "cmdline");
+            return Files.readString(file, StandardCharsets.ISO_8859_1).replace('\0', ' ');
+        } catch (IOException ended) {
+            return "";
+        }
     }
 }

@@ -12,7 +12,8 @@ final class SlowRestoreMain {
     private SlowRestoreMain() {}
 
     /**
-     * Arguments: store, QMP path, disks folder. Prints a line once memory is being filled.
+     * Arguments: store, QMP path, disks folder, whether to serve the disks. Prints a line once
+     * memory is being filled.
      *
      * @param args see above
      */
@@ -20,7 +21,8 @@ final class SlowRestoreMain {
         try (Store store = Store.open(Path.of(args[0]))) {
             RestoreRequest request =
                     RestoreRequest.of(
-                            store, store.find("latest"), Path.of(args[1]), Path.of(args[2]));
+                                    store, store.find("latest"), Path.of(args[1]), Path.of(args[2]))
+                            .withServedDisks(Boolean.parseBoolean(args[3]));
             ProgressListener stuck =
                     (phase, done, total, unit) -> {
                         if (phase.equals("fill memory")) {
