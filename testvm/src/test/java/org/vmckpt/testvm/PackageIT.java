@@ -31,20 +31,33 @@ import org.vmckpt.core.Json;
 final class PackageIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
+    private static final Path RUNTIME = Path.of("/run/vmckpt");
     private static final Path REPOSITORY = Path.of("..").toAbsolutePath().normalize();
 
     @TempDir Path folder;
     private Path root;
+    private boolean shared;
 
     @BeforeEach
     void unpackDebian() throws Exception {
-        root = folder.resolve("r");
-        run("tar", "-xf", debian().toString(), "--one-top-level=" + root);
+        root = Files.createDirectory(folder.resolve("r"));
+        run("tar", "-xf", debian().toString(), "-C", root.toString());
         run("mount", "-t", "proc", "proc", root.resolve("proc").toString());
+    }
+
+    /** QEMU runs outside, and opens sockets and files that vmckpt makes there. */
+    private void shareRuntimeFolder() throws Exception {
+        Path inside = Files.createDirectories(root.resolve("run/vmckpt"));
+        Files.createDirectories(RUNTIME);
+        run("mount", "--bind", RUNTIME.toString(), inside.toString());
+        shared = true;
     }
 
     @AfterEach
     void unmount() throws Exception {
+        if (shared) {
+            run("umount", root.resolve("run/vmckpt").toString());
+        }
         run("umount", root.resolve("proc").toString());
     }
 
@@ -112,6 +125,7 @@ final class PackageIT {
                         .workload(Workload.idle(4 * MIB))
                         .start()) {
             guest.awaitBoot();
+            shareRuntimeFolder();
             Process agent = startAgent();
             try {
                 checkpointThroughTheAgent();
