@@ -16,7 +16,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.agent.client.AgentClient;
 import org.vmckpt.agent.client.AgentSocket;
@@ -24,11 +23,11 @@ import org.vmckpt.core.Json;
 
 /**
  * The Debian package in a Debian with nothing else. It takes minutes, so it runs when it is asked
- * for: -Dvmckpt.package=true, with debootstrap and a mirror in reach.
+ * for: {@code scripts/test -Dit.test=PackageOnDebian}, with debootstrap, and a Debian mirror in
+ * reach.
  */
-@EnabledIfSystemProperty(named = "vmckpt.package", matches = "true")
 @Timeout(900)
-final class PackageIT {
+final class PackageOnDebian {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final Path RUNTIME = Path.of("/run/vmckpt");
