@@ -30,7 +30,7 @@ final class EndToEndIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Many more by hand: -Dvmckpt.rounds=30. */
-    private static final int ROUNDS = Integer.getInteger("vmckpt.rounds", 4);
+    private static final int ROUNDS = Integer.getInteger("vmckpt.rounds", 3);
 
     private static final int KEPT = 2;
 

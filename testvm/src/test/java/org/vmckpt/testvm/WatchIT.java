@@ -23,7 +23,7 @@ final class WatchIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Many more by hand: -Dvmckpt.kills=50. */
-    private static final int KILLS = Integer.getInteger("vmckpt.kills", 3);
+    private static final int KILLS = Integer.getInteger("vmckpt.kills", 2);
 
     private static final long LATEST_KILL_MILLIS = 3000;
 
