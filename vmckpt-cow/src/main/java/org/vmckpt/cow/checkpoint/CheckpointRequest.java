@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.hook.Hooks;
 
@@ -71,100 +72,71 @@ public record CheckpointRequest(
     }
 
     public CheckpointRequest withEngine(EngineName wanted) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                cowBudgetBytes,
-                drainTimeout,
-                Optional.of(wanted),
-                full,
-                diskIo,
-                quiesce,
-                hooks);
+        return with(draft -> draft.engine = Optional.of(wanted));
     }
 
     public CheckpointRequest withName(Optional<String> label) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                label,
-                cowBudgetBytes,
-                drainTimeout,
-                engine,
-                full,
-                diskIo,
-                quiesce,
-                hooks);
+        return with(draft -> draft.name = label);
     }
 
     public CheckpointRequest withCowBudget(long bytes) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                OptionalLong.of(bytes),
-                drainTimeout,
-                engine,
-                full,
-                diskIo,
-                quiesce,
-                hooks);
+        return with(draft -> draft.cowBudgetBytes = OptionalLong.of(bytes));
     }
 
     public CheckpointRequest withDrainTimeout(Duration limit) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                cowBudgetBytes,
-                limit,
-                engine,
-                full,
-                diskIo,
-                quiesce,
-                hooks);
+        return with(draft -> draft.drainTimeout = limit);
     }
 
     public CheckpointRequest withDiskIo(DiskIo wanted) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                cowBudgetBytes,
-                drainTimeout,
-                engine,
-                full,
-                wanted,
-                quiesce,
-                hooks);
+        return with(draft -> draft.diskIo = wanted);
     }
 
     public CheckpointRequest withHooks(Hooks others) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                cowBudgetBytes,
-                drainTimeout,
-                engine,
-                full,
-                diskIo,
-                quiesce,
-                others);
+        return with(draft -> draft.hooks = others);
     }
 
     public CheckpointRequest withQuiesce(Optional<Quiesce> wish) {
-        return new CheckpointRequest(
-                qmpSocket,
-                store,
-                name,
-                cowBudgetBytes,
-                drainTimeout,
-                engine,
-                full,
-                diskIo,
-                wish,
-                hooks);
+        return with(draft -> draft.quiesce = wish);
+    }
+
+    private CheckpointRequest with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.of(this);
+    }
+
+    /** What can be changed of a request; the one place that copies it, so that nothing is lost. */
+    private static final class Draft {
+        private Optional<String> name;
+        private OptionalLong cowBudgetBytes;
+        private Duration drainTimeout;
+        private Optional<EngineName> engine;
+        private DiskIo diskIo;
+        private Optional<Quiesce> quiesce;
+        private Hooks hooks;
+
+        private Draft(CheckpointRequest from) {
+            name = from.name;
+            cowBudgetBytes = from.cowBudgetBytes;
+            drainTimeout = from.drainTimeout;
+            engine = from.engine;
+            diskIo = from.diskIo;
+            quiesce = from.quiesce;
+            hooks = from.hooks;
+        }
+
+        private CheckpointRequest of(CheckpointRequest from) {
+            return new CheckpointRequest(
+                    from.qmpSocket,
+                    from.store,
+                    name,
+                    cowBudgetBytes,
+                    drainTimeout,
+                    engine,
+                    from.full,
+                    diskIo,
+                    quiesce,
+                    hooks);
+        }
     }
 }
