@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +29,7 @@ final class AgentIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     @TempDir Path folder;
+    private long rolledBack = -1;
 
     private static TestGuest startGuest() {
         TestGuest guest =
@@ -80,27 +83,47 @@ final class AgentIT {
             }
             guest.console().awaitTick(guest.console().awaitAnyTick(SOON).counter() + 2, SOON);
             configure(guest, OFTEN);
+            GuestConsole console;
             try (AgentProcess next = AgentProcess.start(folder, environment)) {
                 assertThat(next.log()).contains("guest=vm1 tracking lost");
                 await().atMost(SOON)
                         .until(() -> next.get("/v1/guests/vm1").path("trackedSince").isTextual());
                 assertThat(next.get("/v1/guests/vm1").path("trackingLost").isNull()).isTrue();
+                console = rollback(next, guest);
                 next.signal("TERM");
                 assertThat(next.awaitEnd()).as(next.log()).isZero();
             }
             assertThat(systemd.messages())
                     .contains("STOPPING=1", "WATCHDOG=1")
                     .anyMatch(message -> message.startsWith("READY=1 STATUS=1 guests"));
-            assertThat(guest.console().verify(SOON).errors()).isZero();
+            assertThat(console.verify(SOON).errors()).isZero();
             try (Store store = Store.open(folder.resolve("store"))) {
                 List<Manifest> all = store.list();
                 assertThat(all)
-                        .filteredOn(it -> it.name().isPresent())
+                        .filteredOn(it -> it.name().equals(Optional.of("by-hand")))
                         .singleElement()
                         .satisfies(it -> assertThat(it.series()).isEmpty());
                 requireFork(store, all.getLast(), guest);
             }
         }
+    }
+
+    /** The agent lends the guest, and takes the schedule's checkpoints of the new one. */
+    private GuestConsole rollback(AgentProcess agent, TestGuest guest) throws Exception {
+        JsonNode report = agent.vmckpt("rollback", "vm1", "by-hand");
+        rolledBack = report.path("guest").path("pid").asLong();
+        await().atMost(SOON).until(() -> !guest.isRunning());
+        String before = report.path("before").asText();
+        await().atMost(SOON)
+                .until(() ->
+                        agent.get("/v1/guests/vm1").path("trackedSince").asText().compareTo(before)
+                                > 0);
+        return new GuestConsole(guest.consoleLog(), guest.commandSocket());
+    }
+
+    @AfterEach
+    void endRolledBackGuest() {
+        ProcessHandle.of(rolledBack).ifPresent(ProcessHandle::destroyForcibly);
     }
 
     /** A restored guest works, and its own checkpoint knows where it came from. */

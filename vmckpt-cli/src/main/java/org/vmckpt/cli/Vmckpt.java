@@ -59,6 +59,7 @@ public final class Vmckpt implements Runnable {
                 .addSubcommand(new CheckpointCommand(session))
                 .addSubcommand(new WatchCommand(session))
                 .addSubcommand(new RestoreCommand(session))
+                .addSubcommand(new RollbackCommand(session))
                 .addSubcommand(new ListCommand(session))
                 .addSubcommand(new StatusCommand(session))
                 .addSubcommand(new LogCommand(session))

@@ -15,10 +15,11 @@ import org.vmckpt.cow.checkpoint.Quiesce;
 /**
  * The body that asks for a job.
  *
- * @param kind {@code checkpoint}, {@code release} or {@code verify}
+ * @param kind {@code checkpoint}, {@code release}, {@code lend} or {@code verify}
  * @param guest a name of the configuration; or {@code qmp:} and the path of a monitor, for root
  * @param checkpoint what is verified
  * @param agentSocket of the guest's agent; for root
+ * @param pid of the process that a guest is lent to
  */
 record JobRequest(
         Optional<String> kind,
@@ -31,7 +32,8 @@ record JobRequest(
         Optional<Long> drainTimeoutMillis,
         Optional<String> diskIo,
         Optional<Boolean> quiesce,
-        Optional<String> agentSocket) {
+        Optional<String> agentSocket,
+        Optional<Long> pid) {
     static final String QMP = "qmp:";
     private static final int MAX_NAME = 128;
 

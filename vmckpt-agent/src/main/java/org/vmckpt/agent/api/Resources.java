@@ -126,10 +126,20 @@ final class Resources {
                                             wanted.order(),
                                             Optional.empty());
                     case "release" -> context.guests().release(guestName(wanted, call.peer()));
+                    case "lend" -> lend(wanted, call.peer());
                     case "verify" -> verify(wanted);
-                    default -> throw JobRequest.bad("kind", "checkpoint, release or verify");
+                    default -> throw JobRequest.bad("kind", "checkpoint, release, lend or verify");
                 };
         return Answer.json(202, job.view());
+    }
+
+    /** Root does alone what the guest is lent for. */
+    private Job lend(JobRequest wanted, Peer peer) throws VmckptException, BadRequestException {
+        if (!peer.root()) {
+            throw new RefusedException("borrow a guest of the agent: only root may");
+        }
+        long pid = wanted.pid().orElseThrow(() -> JobRequest.bad("pid", "the borrower's"));
+        return context.guests().lend(guestName(wanted, peer), pid);
     }
 
     private String guestName(JobRequest wanted, Peer peer)

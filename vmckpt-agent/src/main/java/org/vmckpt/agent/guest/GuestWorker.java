@@ -41,6 +41,11 @@ final class GuestWorker {
     /** Each checkpoint says which series it belongs to, so this name is never seen. */
     private static final String NO_SERIES = "";
 
+    /** What a loan's progress says once the guest was let go. */
+    private static final String LENT = "lent";
+
+    private static final long LOAN_POLL_MILLIS = 50;
+
     private final AgentConfig.Guest guest;
     private final Store store;
     private final Jobs jobs;
@@ -97,6 +102,26 @@ final class GuestWorker {
 
     Job release() throws ConflictException {
         return jobs.submit(JobKind.RELEASE, guest.name(), Optional.empty(), thread, this::release);
+    }
+
+    Job lend(long borrower) throws ConflictException {
+        return jobs.submit(
+                JobKind.LEND, guest.name(), Optional.empty(), thread, job -> lend(borrower, job));
+    }
+
+    /** Its next job waits until the job is cancelled, or the borrower has ended. */
+    private JsonNode lend(long borrower, Job job) {
+        letGo();
+        job.progress().update(LENT, 0, 1, "guests");
+        try {
+            while (!job.cancellation().isRequested()
+                    && ProcessHandle.of(borrower).filter(ProcessHandle::isAlive).isPresent()) {
+                Thread.sleep(LOAN_POLL_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return Json.MAPPER.createObjectNode();
     }
 
     private JsonNode checkpoint(CheckpointOrder order, Optional<String> schedule, Job job)

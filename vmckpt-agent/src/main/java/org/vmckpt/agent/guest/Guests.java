@@ -141,6 +141,15 @@ public final class Guests implements AutoCloseable {
         return worker(guest).release();
     }
 
+    /**
+     * Lets a guest go for as long as another process works on it.
+     *
+     * @param borrower its pid
+     */
+    public Job lend(String guest, long borrower) throws VmckptException {
+        return worker(guest).lend(borrower);
+    }
+
     private synchronized GuestWorker worker(String name) throws NotFoundException {
         GuestWorker worker = workers.get(name);
         if (worker == null) {

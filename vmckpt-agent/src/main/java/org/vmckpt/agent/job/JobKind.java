@@ -7,6 +7,7 @@ import java.util.Locale;
 public enum JobKind {
     CHECKPOINT,
     RELEASE,
+    LEND,
     VERIFY;
 
     @JsonValue
