@@ -20,6 +20,7 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.hook.Script;
 import org.vmckpt.cow.linux.UnixPeer;
 
 /** {@code vmckpt rollback} of a guest under load, whose own workload is the judge. */
@@ -58,12 +59,27 @@ final class RollbackIT {
         return new Run(process.waitFor(), output, Files.readString(errors));
     }
 
-    private JsonNode rollback(TestGuest guest, String checkpoint, String... options)
-            throws Exception {
+    private Run run(TestGuest guest, String checkpoint, String... options) throws Exception {
         List<String> arguments =
                 new ArrayList<>(List.of("rollback", "qmp:" + guest.qmpSocket(), checkpoint));
+        arguments.addAll(List.of("--hooks", folder.resolve("hooks.d").toString()));
         arguments.addAll(List.of(options));
-        Run run = vmckpt(arguments.toArray(String[]::new));
+        Files.deleteIfExists(heard());
+        return vmckpt(arguments.toArray(String[]::new));
+    }
+
+    private Path heard() {
+        return folder.resolve("heard");
+    }
+
+    /** What the hooks heard in the last run. */
+    private List<String> events() throws Exception {
+        return Files.readAllLines(heard());
+    }
+
+    private JsonNode rollback(TestGuest guest, String checkpoint, String... options)
+            throws Exception {
+        Run run = run(guest, checkpoint, options);
         assertThat(run.exitCode()).as(run.output() + run.errors()).isZero();
         JsonNode report = Json.MAPPER.readTree(run.output());
         started.add(report.path("guest").path("pid").asLong());
@@ -101,6 +117,10 @@ final class RollbackIT {
 
     @Test
     void aLoadedGuestGoesBackAndForth() throws Exception {
+        Script.write(
+                folder.resolve("hooks.d"),
+                "10-log",
+                "echo $VMCKPT_OPERATION $VMCKPT_EVENT $VMCKPT_PID >>" + heard());
         try (TestGuest guest = startGuest();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             String nonce = guest.awaitBoot().nonce();
@@ -114,12 +134,20 @@ final class RollbackIT {
             guest.console().awaitTick(atTarget + MOST_TICKS_UNREAD + SOME_TICKS, SOON);
 
             requireFailureIsHarmless(guest, target);
+            requireHooksCanForbidIt(guest, target, store);
 
             long before = ticksNow(guest.console());
             JsonNode back = rollback(guest, target.id().toString());
             await().atMost(SOON).until(() -> !guest.isRunning());
             long first = requireGoesOn(console(guest), nonce);
             assertThat(first).isLessThanOrEqualTo(atTarget + MOST_TICKS_UNREAD);
+            assertThat(events())
+                    .containsExactly(
+                            "rollback pre-restore",
+                            "checkpoint pre-checkpoint",
+                            "checkpoint resumed",
+                            "checkpoint durable",
+                            "rollback restored " + back.path("guest").path("pid"));
             assertThat(back.path("oldDisks")).hasSize(2);
             assertThat(aside(guest)).singleElement().asString().contains("console.log.old-");
 
@@ -139,13 +167,7 @@ final class RollbackIT {
     }
 
     private void requireFailureIsHarmless(TestGuest guest, Manifest target) throws Exception {
-        Run failed =
-                vmckpt(
-                        "rollback",
-                        "qmp:" + guest.qmpSocket(),
-                        target.id().toString(),
-                        "--arg",
-                        "-device no-such-device");
+        Run failed = run(guest, target.id().toString(), "--arg", "-device no-such-device");
         assertThat(failed.exitCode()).isNotZero();
         assertThat(failed.output())
                 .contains("no-such-device")
@@ -154,6 +176,23 @@ final class RollbackIT {
         assertThat(guest.console().verify(SOON).errors()).isZero();
         assertThat(guest.console().faults()).isEmpty();
         assertThat(aside(guest)).isEmpty();
+        assertThat(events()).startsWith("rollback pre-restore").endsWith("rollback failed");
+    }
+
+    private void requireHooksCanForbidIt(TestGuest guest, Manifest target, Store store)
+            throws Exception {
+        int before = store.list().size();
+        Path forbid =
+                Script.write(
+                        folder.resolve("hooks.d"),
+                        "20-forbid",
+                        "[ $VMCKPT_EVENT != pre-restore ] || exit 7");
+        Run forbidden = run(guest, target.id().toString());
+        assertThat(forbidden.exitCode()).isNotZero();
+        assertThat(forbidden.output()).contains("20-forbid");
+        assertThat(events()).containsExactly("rollback pre-restore", "rollback failed");
+        assertThat(store.list()).hasSize(before);
+        Files.delete(forbid);
     }
 
     private static List<Path> aside(TestGuest guest) throws Exception {

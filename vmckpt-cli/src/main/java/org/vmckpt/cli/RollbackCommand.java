@@ -10,17 +10,21 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.agent.client.AgentClient;
+import org.vmckpt.agent.client.Loan;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.hook.Hooks;
+import org.vmckpt.cow.restore.RestoreHooks;
 import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.rollback.RollbackReport;
 import org.vmckpt.cow.rollback.RollbackRequest;
 import org.vmckpt.cow.rollback.RollbackService;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -107,6 +111,8 @@ final class RollbackCommand implements Callable<Integer> {
             description = "The QEMU to start, in place of the recorded one.")
     private @Nullable Path qemuBinary;
 
+    @Mixin private HookOptions hooks = new HookOptions();
+
     RollbackCommand(Session session) {
         this.session = session;
     }
@@ -121,20 +127,22 @@ final class RollbackCommand implements Callable<Integer> {
 
     private RollbackReport alone() throws VmckptException {
         try (Store store = session.openStore()) {
-            return rollback(guest.qmpSocket(), store);
+            return rollback(guest.qmpSocket(), store, hooks.hooks());
         }
     }
 
     /** The agent lends us the guest's monitor: a guest is no child of a service. */
     private RollbackReport through(AgentClient agent) throws VmckptException {
         try (agent;
-                AgentClient.Loan loan = agent.lend(guest.text());
+                Loan loan = agent.lend(guest.text());
                 Store store = Store.open(loan.store())) {
-            return rollback(loan.monitor(), store);
+            Hooks told = hooks.hooks().with("agentGuest", loan.guest());
+            return rollback(loan.monitor(), store, told);
         }
     }
 
-    private RollbackReport rollback(Path qmpSocket, Store store) throws VmckptException {
+    private RollbackReport rollback(Path qmpSocket, Store store, Hooks told)
+            throws VmckptException {
         RollbackService.recover(qmpSocket)
                 .ifPresent(what -> session.warn("an earlier rollback was killed: " + what));
         Instant now = Instant.now();
@@ -142,7 +150,6 @@ final class RollbackCommand implements Callable<Integer> {
                 disksDirectory == null
                         ? RollbackService.newDisksFolder(qmpSocket, now)
                         : disksDirectory;
-        String name = safetyName == null ? RollbackService.safetyName(now) : safetyName;
         RestoreRequest target =
                 new RestoreRequest(
                         store,
@@ -156,17 +163,31 @@ final class RollbackCommand implements Callable<Integer> {
                         Optional.ofNullable(qemuBinary),
                         RestoreRequest.DEFAULT_TIMEOUT);
         RollbackService.check(new RollbackRequest(target, Optional.empty()));
-        Optional<CheckpointId> safety =
-                noCheckpoint ? Optional.empty() : Optional.of(checkpoint(qmpSocket, store, name));
-        try (ProgressDisplay progress = session.progress()) {
-            return RollbackService.rollback(new RollbackRequest(target, safety), progress);
-        }
+        // Asked before the checkpoint, so that nothing is made when one says no.
+        return RestoreHooks.around(
+                "rollback",
+                target,
+                told,
+                () -> {
+                    String name = safetyName == null ? RollbackService.safetyName(now) : safetyName;
+                    Optional<CheckpointId> safety =
+                            noCheckpoint
+                                    ? Optional.empty()
+                                    : Optional.of(checkpoint(target, name, told));
+                    try (ProgressDisplay progress = session.progress()) {
+                        return RollbackService.rollback(
+                                new RollbackRequest(target, safety), progress);
+                    }
+                },
+                RollbackReport::guest);
     }
 
-    private CheckpointId checkpoint(Path qmpSocket, Store store, String name)
+    private CheckpointId checkpoint(RestoreRequest target, String name, Hooks told)
             throws VmckptException {
         CheckpointRequest request =
-                CheckpointRequest.of(qmpSocket, store).withName(Optional.of(name));
+                CheckpointRequest.of(target.qmpPath(), target.store())
+                        .withName(Optional.of(name))
+                        .withHooks(told);
         try (ProgressDisplay progress = session.progress();
                 SignalCancellation signals = SignalCancellation.install()) {
             CheckpointReport report =

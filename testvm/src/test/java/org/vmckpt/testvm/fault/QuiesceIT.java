@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -35,6 +36,10 @@ import org.vmckpt.cow.checkpoint.FreezeNote;
 import org.vmckpt.cow.checkpoint.Quiesce;
 import org.vmckpt.cow.disk.DiskMaterializer;
 import org.vmckpt.cow.guard.AgentChannel;
+import org.vmckpt.cow.restore.RestoreRequest;
+import org.vmckpt.cow.rollback.RollbackReport;
+import org.vmckpt.cow.rollback.RollbackRequest;
+import org.vmckpt.cow.rollback.RollbackService;
 import org.vmckpt.testvm.AgentProbe;
 import org.vmckpt.testvm.RestoredGuest;
 import org.vmckpt.testvm.TestDisk;
@@ -121,8 +126,27 @@ final class QuiesceIT {
             assertThat(inside.status()).isEqualTo("thawed");
             assertThat(inside.time()).isAfter(Instant.now().minus(Duration.ofDays(1)));
             inside.awaitWrites();
+            requireRollbackThaws(last, home);
         }
         assertThat(notes()).isEmpty();
+    }
+
+    /** Of the restored guest, which its copy replaces. */
+    private static void requireRollbackThaws(Manifest frozen, Path home) throws Exception {
+        RestoreRequest target =
+                RestoreRequest.of(store, frozen, home.resolve("qmp.sock"), home.resolve("rollback"))
+                        .withMaps(Map.of(guest.folder(), home));
+        RollbackReport report =
+                RollbackService.rollback(
+                        new RollbackRequest(target, Optional.empty()), ProgressListener.none());
+        try {
+            AgentProbe inside = new AgentProbe(home.resolve("agent.sock"));
+            assertThat(inside.status()).isEqualTo("thawed");
+            inside.awaitWrites();
+        } finally {
+            ProcessHandle.of(report.guest().pid()).ifPresent(ProcessHandle::destroyForcibly);
+        }
+        assertThat(Path.of("/run/vmckpt", "frozen-" + report.guest().pid())).doesNotExist();
     }
 
     /** The flag of ext4 that its journal has to be replayed: INCOMPAT_RECOVER. */

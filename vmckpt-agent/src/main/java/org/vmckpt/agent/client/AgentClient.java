@@ -33,7 +33,6 @@ import org.vmckpt.core.VmckptException;
 public final class AgentClient implements AutoCloseable {
     private static final String BASE = "http://agent";
     private static final int ANSWER_SECONDS = 30;
-    private static final int LOAN_POLL_MILLIS = 20;
     private static final int MAX_ANSWER_BYTES = 64 << 20;
     private static final String DATA = "data: ";
 
@@ -118,7 +117,7 @@ public final class AgentClient implements AutoCloseable {
         throw error(answer.path("error"));
     }
 
-    private static VmckptException error(JsonNode error) {
+    static VmckptException error(JsonNode error) {
         String message = error.path("message").asText("the agent gave no reason");
         return Json.MAPPER
                 .convertValue(error.path("kind").asText("protocol"), ErrorKind.class)
@@ -156,63 +155,7 @@ public final class AgentClient implements AutoCloseable {
      * @param guest as it is named for jobs
      */
     public Loan lend(String guest) throws VmckptException {
-        ObjectNode wanted =
-                Json.MAPPER
-                        .createObjectNode()
-                        .put("kind", "lend")
-                        .put("guest", guest)
-                        .put("pid", ProcessHandle.current().pid());
-        JsonNode job = post("/v1/jobs", wanted);
-        String id = job.path("id").asText();
-        boolean lent = false;
-        try {
-            while (!job.path("progress").path("phase").asText().equals("lent")) {
-                if (isEnd(job)) {
-                    throw error(job.path("error"));
-                }
-                Thread.sleep(LOAN_POLL_MILLIS);
-                job = get("/v1/jobs/" + id);
-            }
-            String name = job.path("subject").asText();
-            Loan loan =
-                    new Loan(
-                            this,
-                            id,
-                            Path.of(guestNamed(name).path("monitor").asText()),
-                            Path.of(get("/v1/health").path("store").asText()));
-            lent = true;
-            return loan;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw broken(e);
-        } finally {
-            if (!lent) {
-                cancel(id);
-            }
-        }
-    }
-
-    private JsonNode guestNamed(String name) throws VmckptException {
-        for (JsonNode guest : get("/v1/guests").path("guests")) {
-            if (guest.path("name").asText().equals(name)) {
-                return guest;
-            }
-        }
-        throw new ProtocolException("borrow guest " + name + ": the agent does not list it");
-    }
-
-    /**
-     * A guest that the agent has let go. Its jobs wait meanwhile.
-     *
-     * @param monitor its QMP socket
-     * @param store the agent's
-     */
-    public record Loan(AgentClient agent, String job, Path monitor, Path store)
-            implements AutoCloseable {
-        @Override
-        public void close() {
-            agent.cancel(job);
-        }
+        return Loan.take(this, guest);
     }
 
     /** Hears how the job can be cancelled, from any thread. */
@@ -221,7 +164,7 @@ public final class AgentClient implements AutoCloseable {
         void began(Runnable cancel);
     }
 
-    private void cancel(String id) {
+    void cancel(String id) {
         try {
             delete("/v1/jobs/" + id);
         } catch (VmckptException e) {
@@ -229,7 +172,7 @@ public final class AgentClient implements AutoCloseable {
         }
     }
 
-    private static boolean isEnd(JsonNode job) {
+    static boolean isEnd(JsonNode job) {
         return switch (job.path("state").asText()) {
             case "done", "failed", "cancelled" -> true;
             default -> false;

@@ -3,6 +3,7 @@ package org.vmckpt.cow.hook;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
@@ -30,6 +31,13 @@ public final class Hooks {
     public Hooks(HookSettings settings, Map<String, String> everywhere) {
         this.settings = settings;
         this.everywhere = Map.copyOf(everywhere);
+    }
+
+    /** The same hooks; each message has this field too. */
+    public Hooks with(String field, String value) {
+        Map<String, String> more = new LinkedHashMap<>(everywhere);
+        more.put(field, value);
+        return new Hooks(settings, more);
     }
 
     private HookMessage complete(HookMessage message) {

@@ -48,7 +48,7 @@ final class GuestAfterRestore {
             after.warnOfStopped();
             return report;
         }
-        return after.settle(report, hold);
+        return after.settle(report, hold, takeover);
     }
 
     private void warnOfStopped() {
@@ -59,7 +59,8 @@ final class GuestAfterRestore {
         }
     }
 
-    private RestoreReport settle(RestoreReport report, boolean hold) throws VmckptException {
+    private RestoreReport settle(RestoreReport report, boolean hold, Takeover takeover)
+            throws VmckptException {
         try (QmpClient qmp = QmpClient.connect(report.qmpPath(), request.timeout())) {
             Optional<AgentSocketSearch.Found> agent = AgentSocketSearch.find(qmp, report.pid());
             if (hold) {
@@ -67,6 +68,7 @@ final class GuestAfterRestore {
                     FreezeNote.write(report.pid(), agent.get().socket());
                 }
                 qmp.execute("cont");
+                takeover.newGuestRuns();
             }
             if (frozen) {
                 thaw(report.pid(), agent.map(AgentSocketSearch.Found::socket));

@@ -118,6 +118,7 @@ final class Restoration {
             boolean running = manifest.guest().running() && !request.paused();
             if (running) {
                 qmp.execute("cont");
+                takeover.newGuestRuns();
             }
             long devicesMillis = watch.lapMillis();
             return new RestoreReport(

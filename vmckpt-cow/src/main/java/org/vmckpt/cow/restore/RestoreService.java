@@ -27,13 +27,18 @@ public final class RestoreService {
     /** The same; hooks are asked before it, and told what became of it. */
     public RestoreReport restore(RestoreRequest request, Hooks hooks, ProgressListener progress)
             throws VmckptException {
-        return hooks.areNone()
-                ? bringBack(request, Takeover.NONE, progress)
-                : RestoreHooks.around(
-                        request, hooks, () -> bringBack(request, Takeover.NONE, progress));
+        return RestoreHooks.around(
+                "restore",
+                request,
+                hooks,
+                () -> bringBack(request, Takeover.NONE, progress),
+                report -> report);
     }
 
-    /** In the place of another guest, which makes way before the new QEMU is started. */
+    /**
+     * In the place of another guest, which makes way before the new QEMU is started. No hooks are
+     * asked: whoever has the other guest make way does that before.
+     */
     public RestoreReport restore(
             RestoreRequest request, Takeover takeover, ProgressListener progress)
             throws VmckptException {

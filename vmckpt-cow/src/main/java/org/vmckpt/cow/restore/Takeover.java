@@ -68,4 +68,7 @@ public interface Takeover {
      * @param outputs what it will make: when this returns, none of these exists
      */
     void makeWay(Set<Path> outputs) throws VmckptException;
+
+    /** Called when the new guest runs; not when it stays stopped. */
+    default void newGuestRuns() {}
 }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import org.vmckpt.core.Json;
@@ -32,6 +33,7 @@ final class OldGuest implements Takeover {
     private static final Duration STOP_LIMIT = Duration.ofSeconds(60);
 
     private static final Duration END_LIMIT = Duration.ofSeconds(30);
+    private static final long NANOS_PER_MILLI = 1_000_000;
 
     private final GuestSession session;
     private final GuestDefinition definition;
@@ -44,6 +46,7 @@ final class OldGuest implements Takeover {
     private final RollbackProbe probe;
     private final List<Journal.Move> moves = new ArrayList<>();
     private long stoppedAtNanos;
+    private OptionalLong newRunsAtNanos = OptionalLong.empty();
 
     OldGuest(
             GuestSession session,
@@ -91,8 +94,14 @@ final class OldGuest implements Takeover {
         return Map.of(Journal.VARIABLE, id);
     }
 
-    long stoppedAtNanos() {
-        return stoppedAtNanos;
+    @Override
+    public void newGuestRuns() {
+        newRunsAtNanos = OptionalLong.of(System.nanoTime());
+    }
+
+    /** How long no guest ran; until now, if the new one stays stopped. */
+    long standstillMillis() {
+        return (newRunsAtNanos.orElseGet(System::nanoTime) - stoppedAtNanos) / NANOS_PER_MILLI;
     }
 
     List<Journal.Move> moves() {

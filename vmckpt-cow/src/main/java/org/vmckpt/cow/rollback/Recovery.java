@@ -9,13 +9,17 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.vmckpt.core.NotFoundException;
+import java.util.OptionalLong;
+import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.linux.Errno;
+import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.UnixPeer;
 import org.vmckpt.cow.restore.RestoreReport;
 import org.vmckpt.cow.restore.RestoreRequest;
 import org.vmckpt.cow.restore.RestoreService;
@@ -27,6 +31,7 @@ import org.vmckpt.cow.serving.DetachedServer;
  */
 final class Recovery {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final long UNKNOWN_PID = -1;
 
     private final Path file;
     private final Journal journal;
@@ -51,8 +56,7 @@ final class Recovery {
         try {
             String outcome =
                     switch (journal.get().phase()) {
-                        case STANDING -> recovery.resumeOld();
-                        case ENDED -> recovery.restoreOld();
+                        case STANDING, ENDED -> recovery.bringBack();
                         case REPLACED -> recovery.endOld();
                     };
             Files.deleteIfExists(file);
@@ -65,25 +69,58 @@ final class Recovery {
         }
     }
 
-    private String resumeOld() throws IOException, VmckptException {
+    private String bringBack() throws IOException, VmckptException {
+        endNew();
+        OptionalLong other = otherGuest();
+        if (other.isPresent()) {
+            return leaveTo(other.getAsLong());
+        }
+        boolean canGoOn = journal.phase() == Journal.Phase.STANDING && journal.old().isAlive();
         removeNew();
+        return canGoOn ? resumeOld() : restoreOld();
+    }
+
+    /**
+     * The QEMU that has the guest's monitor although we did not start it: before us somebody has
+     * brought the guest back by hand.
+     */
+    private OptionalLong otherGuest() {
+        long pid;
+        try {
+            pid = UnixPeer.pidOf(Path.of(journal.qmp()));
+        } catch (ErrnoException e) {
+            // It does not answer; who else than the old one listens there is not known.
+            boolean listens = e.errno() == Errno.EAGAIN && !journal.old().isAlive();
+            return listens ? OptionalLong.of(UNKNOWN_PID) : OptionalLong.empty();
+        }
+        return pid == journal.old().pid() ? OptionalLong.empty() : OptionalLong.of(pid);
+    }
+
+    /** Nothing is touched that could be the other guest's: sockets, disks, files. */
+    private String leaveTo(long other) throws IOException, VmckptException {
+        if (journal.old().isAlive()) {
+            throw new ConflictException(
+                    "bringing back the guest at %s: another QEMU (pid %d) has its monitor now, and its own (pid %d) stands still; end the one that you do not want and run 'vmckpt rollback' again, which then goes on from %s"
+                            .formatted(journal.qmp(), other, journal.old().pid(), file));
+        }
+        discard();
+        return "the guest at %s is one that somebody else started (QEMU pid %d); it was left alone"
+                .formatted(journal.qmp(), other);
+    }
+
+    private String resumeOld() throws IOException, VmckptException {
         for (Journal.Move move : journal.moves()) {
             Path aside = Path.of(move.to());
             if (Files.exists(aside, LinkOption.NOFOLLOW_LINKS)) {
                 Files.move(aside, Path.of(move.from()), StandardCopyOption.ATOMIC_MOVE);
             }
         }
-        if (!journal.old().isAlive()) {
-            throw new NotFoundException(
-                    "bringing back the guest at %s: its QEMU (pid %d) has ended meanwhile; %s"
-                            .formatted(journal.qmp(), journal.old().pid(), byHand()));
-        }
         if (journal.wasRunning()) {
             try (QmpClient qmp = QmpClient.connect(Path.of(journal.qmp()), PATIENCE)) {
                 qmp.execute("cont");
             } catch (VmckptException e) {
                 throw new RefusedException(
-                        "bringing back the guest at %s: its QEMU (pid %d) stands still, and cannot be told to go on: %s; send cont to its QMP socket"
+                        "bringing back the guest at %s: its QEMU (pid %d) stands still, and cannot be told to go on: %s; send cont to its QMP socket, or run 'vmckpt rollback' again, which does that first"
                                 .formatted(journal.qmp(), journal.old().pid(), e.getMessage()),
                         e);
             }
@@ -93,7 +130,6 @@ final class Recovery {
 
     private String restoreOld() throws IOException, VmckptException {
         journal.old().kill(PATIENCE);
-        removeNew();
         // What another attempt has left.
         Path disks = Path.of(journal.disks() + "-" + journal.id());
         Trees.delete(disks);
@@ -102,8 +138,11 @@ final class Recovery {
                 journal.safety()
                         .orElseThrow(() ->
                                 new RefusedException(
-                                        "bringing back the guest at %s: no checkpoint was taken of it"
-                                                .formatted(journal.qmp())));
+                                        "bringing back the guest at %s: its QEMU (pid %d) has ended; %s"
+                                                .formatted(
+                                                        journal.qmp(),
+                                                        journal.old().pid(),
+                                                        byHand())));
         try (Store store = Store.open(Path.of(journal.store()))) {
             RestoreRequest request =
                     RestoreRequest.of(store, store.find(safety), Path.of(journal.qmp()), disks)
@@ -148,13 +187,17 @@ final class Recovery {
         }
     }
 
-    /** The new QEMU, wherever it was, and all that it was to have. */
-    private void removeNew() throws IOException, VmckptException {
+    /** The new QEMU, wherever it was. */
+    private void endNew() throws VmckptException {
         for (ProcessHandle process : ProcessHandle.allProcesses().toList()) {
             if (isOurs(process)) {
                 RunningProcess.of(process.pid()).kill(PATIENCE);
             }
         }
+    }
+
+    /** All that it was to have. */
+    private void removeNew() throws IOException {
         Path disks = Path.of(journal.disks());
         DetachedServer.killIn(disks);
         for (String output : journal.outputs()) {
@@ -176,11 +219,13 @@ final class Recovery {
     }
 
     private String byHand() {
-        return journal.safety()
-                        .map(id ->
-                                "its checkpoint of just before is %s: vmckpt restore %s --qmp %s --disks NEW_FOLDER"
-                                        .formatted(id, id, journal.qmp()))
-                        .orElse("no checkpoint was taken of it before")
+        String restore =
+                "vmckpt restore %s --store %s --qmp %s --disks NEW_FOLDER"
+                        .formatted(journal.safety().orElse("CKPT"), journal.store(), journal.qmp());
+        return (journal.safety().isPresent()
+                        ? "its checkpoint of just before brings it back: " + restore
+                        : "no checkpoint was taken of it just before; an older one brings it back: "
+                                + restore)
                 + "; what was to be done is in "
                 + file;
     }

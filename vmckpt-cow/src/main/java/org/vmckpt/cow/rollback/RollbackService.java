@@ -154,7 +154,6 @@ public final class RollbackService {
             RestoreReport restored,
             List<String> disks)
             throws VmckptException {
-        long standstill = (System.nanoTime() - old.stoppedAtNanos()) / 1_000_000;
         var _ = Recovery.run(journalOf(guest.pid()));
         List<String> kept =
                 old.moves().stream()
@@ -166,7 +165,7 @@ public final class RollbackService {
                 request.safety(),
                 guest.pid(),
                 restored,
-                standstill,
+                old.standstillMillis(),
                 disks,
                 kept);
     }
