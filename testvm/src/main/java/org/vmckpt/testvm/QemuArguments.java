@@ -16,7 +16,7 @@ final class QemuArguments {
      * without erms it hangs on a processor with fsrm, which QEMU 10 has. On a busy host the timer
      * is late, which the kernel would take for a broken one.
      */
-    private static final String KERNEL_PARAMETERS =
+    static final String KERNEL_PARAMETERS =
             "console=ttyS0 quiet loglevel=1 panic=-1 clocksource=tsc tsc=reliable no_timer_check"
                     + " clearcpuid=erms,fsrm cryptomgr.notests ";
 

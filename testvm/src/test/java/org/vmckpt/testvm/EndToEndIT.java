@@ -21,6 +21,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
 import org.vmckpt.cow.disk.DiskMaterializer;
 
@@ -244,7 +245,9 @@ final class EndToEndIT {
             guest.awaitBoot();
             checkpoint(guest, store);
             assertThat(overlays(guest.folder())).hasSize(2);
-            assertThat(ReleaseService.release(guest.qmpSocket(), ProgressListener.none()))
+            assertThat(
+                            ReleaseService.release(
+                                    GuestAddress.of(guest.qmpSocket()), ProgressListener.none()))
                     .isEqualTo(2);
             assertThat(overlays(guest.folder())).isEmpty();
             assertThat(guest.console().verify(SOON).errors()).isZero();

@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
-import org.vmckpt.core.NotFoundException;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.Quiesce;
@@ -93,10 +92,6 @@ final class CaptureOptions {
 
     GuestReference guest() {
         return guest;
-    }
-
-    Path qmpSocket() throws NotFoundException {
-        return guest.qmpSocket();
     }
 
     OptionalLong cowBudgetBytes() {

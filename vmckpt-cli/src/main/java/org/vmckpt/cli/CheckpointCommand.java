@@ -77,7 +77,7 @@ final class CheckpointCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws VmckptException {
-        Optional<AgentClient> agent = session.agent();
+        Optional<AgentClient> agent = session.agentFor(capture.guest());
         CheckpointReport report = agent.isPresent() ? ask(agent.get()) : checkpoint();
         session.printResult(
                 CheckpointReportText.json(report), out -> CheckpointReportText.print(report, out));
@@ -135,7 +135,7 @@ final class CheckpointCommand implements Callable<Integer> {
 
     private CheckpointRequest request(Store store) throws VmckptException {
         return new CheckpointRequest(
-                capture.qmpSocket(),
+                session.address(capture.guest()),
                 store,
                 Optional.ofNullable(name),
                 capture.cowBudgetBytes(),

@@ -67,6 +67,6 @@ final class DoctorCommand implements Callable<Integer> {
         Path store = session.options().storeDirectory();
         return guest == null
                 ? Doctor.examineHost(store)
-                : Doctor.examine(guest.qmpSocket(), store, !noAttach);
+                : Doctor.examine(session.address(guest), store, !noAttach);
     }
 }

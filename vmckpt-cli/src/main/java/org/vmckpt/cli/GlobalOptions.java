@@ -3,6 +3,7 @@ package org.vmckpt.cli;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.vmckpt.core.libvirt.LibvirtHost;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
@@ -36,6 +37,18 @@ final class GlobalOptions {
                         + " if an agent answers there and uses the store that was asked for."
             })
     @Nullable String agent;
+
+    @Option(
+            names = "--connect",
+            paramLabel = "URI",
+            scope = ScopeType.INHERIT,
+            description = {
+                "Where libvirt is that has the domains. Default: the environment variable"
+                        + " VMCKPT_LIBVIRT_URI, else "
+                        + LibvirtHost.DEFAULT_URI
+                        + "."
+            })
+    @Nullable String connect;
 
     @Option(
             names = "--json",
@@ -83,6 +96,17 @@ final class GlobalOptions {
                 fromEnvironment == null || fromEnvironment.isEmpty()
                         ? DEFAULT_STORE
                         : fromEnvironment);
+    }
+
+    /** Where domains of libvirt are looked for. */
+    String libvirtUri() {
+        if (connect != null) {
+            return connect;
+        }
+        String fromEnvironment = System.getenv("VMCKPT_LIBVIRT_URI");
+        return fromEnvironment == null || fromEnvironment.isEmpty()
+                ? LibvirtHost.DEFAULT_URI
+                : fromEnvironment;
     }
 
     /** Whether the user named a store, rather than taking what is usual. */

@@ -1,6 +1,7 @@
 package org.vmckpt.cli;
 
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.VmckptException;
@@ -21,6 +22,8 @@ import picocli.CommandLine.Parameters;
         footer = {"  vmckpt log vm1", "  vmckpt log qmp:/run/vm1/qmp.sock --json"})
 final class LogCommand implements Callable<Integer> {
     private static final String QMP = "qmp:";
+    private static final String LIBVIRT = "libvirt:";
+    private static final Pattern UUID_END = Pattern.compile("-[0-9a-f]{12}$");
 
     private final Session session;
 
@@ -33,11 +36,19 @@ final class LogCommand implements Callable<Integer> {
         this.session = session;
     }
 
+    /** A domain's UUID is recorded like a socket, its name as the guest's. */
+    private String asRecorded() {
+        if (guest.startsWith(QMP)) {
+            return guest.substring(QMP.length());
+        }
+        boolean byName = guest.startsWith(LIBVIRT) && !UUID_END.matcher(guest).find();
+        return byName ? guest.substring(LIBVIRT.length()) : guest;
+    }
+
     @Override
     public Integer call() throws VmckptException {
         CheckpointListing all = Listings.read(session);
-        CheckpointListing own =
-                all.ofGuest(guest.startsWith(QMP) ? guest.substring(QMP.length()) : guest);
+        CheckpointListing own = all.ofGuest(asRecorded());
         if (own.checkpoints().isEmpty()) {
             throw new NotFoundException(
                     "find guest "

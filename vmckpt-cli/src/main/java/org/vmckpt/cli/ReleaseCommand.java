@@ -47,12 +47,12 @@ final class ReleaseCommand implements Callable<Integer> {
     }
 
     private int release() throws VmckptException {
-        Optional<AgentClient> agent = session.agent();
+        Optional<AgentClient> agent = session.agentFor(guest);
         if (agent.isPresent()) {
             return release(agent.get());
         }
         try (ProgressDisplay progress = session.progress()) {
-            return ReleaseService.release(guest.qmpSocket(), progress);
+            return ReleaseService.release(session.address(guest), progress);
         }
     }
 

@@ -13,9 +13,11 @@ import java.util.function.Consumer;
 import org.vmckpt.agent.client.AgentClient;
 import org.vmckpt.agent.client.AgentSocket;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 
 /** One run of the command line: its streams, its global options, and what follows from them. */
 final class Session {
@@ -44,6 +46,18 @@ final class Session {
 
     Store openOrCreateStore() throws VmckptException {
         return Store.openOrCreate(storeDirectory());
+    }
+
+    /** Where a guest is, for work in this process. */
+    GuestAddress address(GuestReference guest) throws NotFoundException {
+        return guest.address(options.libvirtUri());
+    }
+
+    /**
+     * The agent that is to work on a guest: none on a domain of libvirt, which it does not know.
+     */
+    Optional<AgentClient> agentFor(GuestReference guest) throws VmckptException {
+        return guest.isDomain() ? Optional.empty() : agent();
     }
 
     /**

@@ -157,7 +157,7 @@ final class WatchCommand implements Callable<Integer> {
 
     private CheckpointRequest request(Store store) throws VmckptException {
         return new CheckpointRequest(
-                capture.qmpSocket(),
+                session.address(capture.guest()),
                 store,
                 Optional.empty(),
                 capture.cowBudgetBytes(),

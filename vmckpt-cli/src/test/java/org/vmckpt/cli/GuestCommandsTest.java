@@ -7,6 +7,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,7 +25,7 @@ class GuestCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/run/qmp.sock", "qmp:", "libvirt:vm1", "../vm1"})
+    @ValueSource(strings = {"/run/qmp.sock", "qmp:", "libvirt:", "../vm1"})
     void guestThatIsNotNamedByItsSocketIsAUsageError(String guest) {
         assertThat(CommandRun.of("checkpoint", guest).endsWith(ExitCode.USAGE).err())
                 .contains("qmp:/path/to/socket")
@@ -88,7 +89,26 @@ class GuestCommandsTest {
     @Test
     void restoreWantsAQmpSocketAndAFolderForDisks() {
         assertThat(CommandRun.of("restore", "latest").endsWith(ExitCode.USAGE).err())
-                .contains("--qmp", "--disks");
+                .contains("--disks");
+        String disks = folder.resolve("disks").toString();
+        assertThat(
+                        CommandRun.of("restore", "latest", "--disks", disks)
+                                .endsWith(ExitCode.USAGE)
+                                .err())
+                .contains("--qmp", "--libvirt");
+    }
+
+    @Test
+    void optionsOfDomainsAndOfOtherGuestsDoNotMix() {
+        String disks = folder.resolve("disks").toString();
+        for (String option : List.of("--as=x", "--new-identity")) {
+            CommandRun.of("restore", "latest", "--disks", disks, "--qmp", "/x", option)
+                    .endsWith(ExitCode.USAGE);
+        }
+        CommandRun.of("restore", "latest", "--disks", disks, "--libvirt", "--qmp", "/x")
+                .endsWith(ExitCode.USAGE);
+        CommandRun.of("export", "latest", "-", "--format", "libvirt-save").endsWith(ExitCode.USAGE);
+        CommandRun.of("export", "latest", "file", "--format", "other").endsWith(ExitCode.USAGE);
     }
 
     @Test

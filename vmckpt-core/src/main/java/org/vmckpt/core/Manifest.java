@@ -20,6 +20,7 @@ import java.util.function.UnaryOperator;
  *     removed by retention
  * @param parent the checkpoint whose state the guest went on from: its own one before, or that from
  *     which it was restored; empty for the first, and when that is not known
+ * @param domainXml libvirt's definition of the guest at that instant, if it was a domain of libvirt
  */
 public record Manifest(
         CheckpointId id,
@@ -32,7 +33,8 @@ public record Manifest(
         List<DiskState> disks,
         Map<String, Long> statistics,
         @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<String> series,
-        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<CheckpointId> parent) {
+        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<CheckpointId> parent,
+        @JsonInclude(JsonInclude.Include.NON_ABSENT) Optional<String> domainXml) {
 
     public Manifest {
         memory = List.copyOf(memory);
@@ -62,17 +64,23 @@ public record Manifest(
                 disks,
                 statistics,
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
     /** The same checkpoint as part of a series. */
     public Manifest inSeries(String name) {
-        return with(memory, disks, Optional.of(name), parent);
+        return with(memory, disks, Optional.of(name), parent, domainXml);
     }
 
     /** The same checkpoint of a guest that went on from another one. */
     public Manifest after(Optional<CheckpointId> before) {
-        return with(memory, disks, series, before);
+        return with(memory, disks, series, before, domainXml);
+    }
+
+    /** The same checkpoint of a domain of libvirt. */
+    public Manifest ofDomain(Optional<String> xml) {
+        return with(memory, disks, series, parent, xml);
     }
 
     /** The same checkpoint, of which other segments hold the same memory and disks. */
@@ -81,14 +89,16 @@ public record Manifest(
                 memory.stream().map(block -> block.withLayers(replacement)).toList(),
                 disks.stream().map(disk -> disk.withLayers(replacement)).toList(),
                 series,
-                parent);
+                parent,
+                domainXml);
     }
 
     private Manifest with(
             List<MemoryBlock> memory,
             List<DiskState> disks,
             Optional<String> series,
-            Optional<CheckpointId> parent) {
+            Optional<CheckpointId> parent,
+            Optional<String> domainXml) {
         return new Manifest(
                 id,
                 name,
@@ -100,7 +110,8 @@ public record Manifest(
                 disks,
                 statistics,
                 series,
-                parent);
+                parent,
+                domainXml);
     }
 
     /** Every segment that must be present for this checkpoint to restore. */
@@ -129,7 +140,8 @@ public record Manifest(
      * @param machineType versioned machine type, for example {@code pc-i440fx-7.2}
      * @param accelerator {@code tcg} or {@code kvm}
      * @param hostCpuFlags of the host that the guest ran on; compared on restore under KVM
-     * @param qmpPath the QMP socket that was used to take the checkpoint
+     * @param qmpPath the QMP socket that was used to take the checkpoint, or {@code libvirt:} and
+     *     the UUID of a domain
      * @param vcpuCount number of virtual CPUs
      * @param running whether the guest ran when the checkpoint was taken
      */
@@ -151,6 +163,24 @@ public record Manifest(
         public GuestDefinition {
             arguments = List.copyOf(arguments);
             hostCpuFlags = List.copyOf(hostCpuFlags);
+        }
+
+        /** The same guest, known by another path. */
+        public GuestDefinition reachedBy(String path) {
+            return new GuestDefinition(
+                    name,
+                    uuid,
+                    qemuVersion,
+                    qemuPackage,
+                    binary,
+                    arguments,
+                    workingDirectory,
+                    machineType,
+                    accelerator,
+                    hostCpuFlags,
+                    path,
+                    vcpuCount,
+                    running);
         }
 
         /** Two forks of one guest have its UUID both, but not its monitor's socket. */

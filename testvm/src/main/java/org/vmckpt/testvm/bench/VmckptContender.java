@@ -60,7 +60,7 @@ final class VmckptContender implements Contender {
     static CheckpointRequest fullCheckpoint(Path qmpSocket, Store store) {
         CheckpointRequest request = CheckpointRequest.of(qmpSocket, store);
         return new CheckpointRequest(
-                request.qmpSocket(),
+                request.guest(),
                 request.store(),
                 request.name(),
                 request.cowBudgetBytes(),

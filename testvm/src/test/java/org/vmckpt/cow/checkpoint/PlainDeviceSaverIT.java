@@ -76,7 +76,7 @@ final class PlainDeviceSaverIT {
     }
 
     private static void onlyWhereOffered(TestGuest guest, OfSession test) throws Exception {
-        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+        try (GuestSession session = GuestSession.open(GuestAddress.of(guest.qmpSocket()))) {
             boolean expected = session.qmp().version().isAtLeast(8, 1);
             assertThat(PlainDeviceSaver.isOffered(session.qmp())).isEqualTo(expected);
             if (expected) {
@@ -175,7 +175,7 @@ final class PlainDeviceSaverIT {
     /** As the guest's driver would; what it leaves are zeros. */
     private static void fillVideoMemory(TestGuest guest, long bytes) throws Exception {
         String blocks;
-        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+        try (GuestSession session = GuestSession.open(GuestAddress.of(guest.qmpSocket()))) {
             blocks = session.qmp().humanMonitor("info ramblock");
         }
         Matcher line = Pattern.compile("vga\\.vram .* 0x([0-9a-f]+) *\\S*").matcher(blocks);
@@ -205,7 +205,7 @@ final class PlainDeviceSaverIT {
             while (!honest.get(clock).name().equals("mc146818rtc")) {
                 clock++;
             }
-            try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+            try (GuestSession session = GuestSession.open(GuestAddress.of(guest.qmpSocket()))) {
                 int behind = honest.get(clock + 1).sectionId();
                 writeClock(session.qmp(), lookAlike(honest.get(clock).sectionId(), behind));
             }
@@ -241,7 +241,7 @@ final class PlainDeviceSaverIT {
     }
 
     private static boolean isPlain(TestGuest guest) throws Exception {
-        try (GuestSession session = GuestSession.open(guest.qmpSocket())) {
+        try (GuestSession session = GuestSession.open(GuestAddress.of(guest.qmpSocket()))) {
             return PlainDeviceSaver.isOffered(session.qmp());
         }
     }

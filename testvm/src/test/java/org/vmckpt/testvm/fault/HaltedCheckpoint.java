@@ -25,11 +25,17 @@ public final class HaltedCheckpoint {
     public static Instant killAt(
             String point, Path qmpSocket, Store store, EngineName engine, DiskIo diskIo)
             throws Exception {
+        return killAt(point, qmpSocket.toString(), store, engine, diskIo);
+    }
+
+    /** The same for a guest that {@link HaltingCheckpointMain} finds by this text. */
+    static Instant killAt(String point, String guest, Store store, EngineName engine, DiskIo diskIo)
+            throws Exception {
         Process process =
                 Programs.java(
                         List.of(),
                         HaltingCheckpointMain.class,
-                        qmpSocket.toString(),
+                        guest,
                         store.directory().toString(),
                         point,
                         engine.name(),

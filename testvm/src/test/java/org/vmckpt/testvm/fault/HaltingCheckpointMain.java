@@ -10,16 +10,19 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 import org.vmckpt.cow.checkpoint.Quiesce;
 
 /**
- * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP
- * socket, store, the start of a phase's or a moment's name (no name means not to halt), and
- * optionally the engine (uffd), what becomes of pending requests (drain) and any word, to quiesce.
- * Says {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
+ * Takes a checkpoint and stands still at one point of it, to be killed there. Arguments: QMP socket
+ * or {@code libvirt:NAME@URI}, store, the start of a phase's or a moment's name (no name means not
+ * to halt), and optionally the engine (uffd), what becomes of pending requests (drain) and any
+ * word, to quiesce. Says {@code at NAME}, {@code done ID} or {@code failed KIND: MESSAGE}.
  */
 public final class HaltingCheckpointMain {
+    private static final String DOMAIN = "libvirt:";
+
     private final String haltAt;
     private final AtomicBoolean halted = new AtomicBoolean();
 
@@ -45,13 +48,22 @@ public final class HaltingCheckpointMain {
         EngineName engine =
                 arguments.length > 3 ? EngineName.valueOf(arguments[3]) : EngineName.UFFD;
         DiskIo diskIo = arguments.length > 4 ? DiskIo.valueOf(arguments[4]) : DiskIo.DRAIN;
-        return CheckpointRequest.of(Path.of(arguments[0]), store)
+        return CheckpointRequest.of(guest(arguments[0]), store)
                 .withEngine(engine)
                 .withDiskIo(diskIo)
                 .withQuiesce(
                         arguments.length > 5
                                 ? Optional.of(new Quiesce(Optional.empty()))
                                 : Optional.empty());
+    }
+
+    private static GuestAddress guest(String text) {
+        if (!text.startsWith(DOMAIN)) {
+            return GuestAddress.of(Path.of(text));
+        }
+        int end = text.indexOf('@');
+        return new GuestAddress.Libvirt(
+                text.substring(end + 1), text.substring(DOMAIN.length(), end));
     }
 
     private void pass(String point) {

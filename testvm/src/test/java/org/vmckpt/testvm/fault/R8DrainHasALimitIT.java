@@ -52,7 +52,7 @@ final class R8DrainHasALimitIT {
         CheckpointRequest usual = guest.request(store);
         CheckpointService.checkpoint(
                 new CheckpointRequest(
-                        usual.qmpSocket(),
+                        usual.guest(),
                         store,
                         usual.name(),
                         usual.cowBudgetBytes(),

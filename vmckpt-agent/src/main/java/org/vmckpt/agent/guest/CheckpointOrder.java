@@ -9,6 +9,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.Quiesce;
 import org.vmckpt.cow.hook.Hooks;
 
@@ -50,7 +51,7 @@ public record CheckpointOrder(
                 quiesce.map(
                         it -> it.agentSocket().isPresent() ? it : new Quiesce(guest.agentSocket()));
         return new CheckpointRequest(
-                guest.monitor(),
+                GuestAddress.of(guest.monitor()),
                 store,
                 name,
                 cowBudgetBytes.isPresent() ? cowBudgetBytes : guest.cowBudgetBytes(),

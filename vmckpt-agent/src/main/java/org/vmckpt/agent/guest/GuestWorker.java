@@ -30,6 +30,7 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
 import org.vmckpt.cow.hook.HookSettings;
 import org.vmckpt.cow.hook.Hooks;
@@ -189,7 +190,7 @@ final class GuestWorker {
 
     private JsonNode release(Job job) throws VmckptException {
         letGo();
-        int released = ReleaseService.release(guest.monitor(), job.progress());
+        int released = ReleaseService.release(GuestAddress.of(guest.monitor()), job.progress());
         return Json.MAPPER.valueToTree(Map.of("releasedOverlays", released));
     }
 

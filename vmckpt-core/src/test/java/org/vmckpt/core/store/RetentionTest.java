@@ -143,7 +143,8 @@ class RetentionTest {
                 like.disks(),
                 like.statistics(),
                 manifest.series(),
-                manifest.parent());
+                manifest.parent(),
+                Optional.empty());
     }
 
     private static List<Manifest> series(int count) {
@@ -170,6 +171,7 @@ class RetentionTest {
                 like.disks(),
                 Map.of(),
                 series,
+                Optional.empty(),
                 Optional.empty());
     }
 }

@@ -1,5 +1,6 @@
 package org.vmckpt.cow.checkpoint;
 
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -48,7 +49,7 @@ final class CheckpointHooks implements PauseProbe, AutoCloseable {
     /** A guest that cannot be reached is a checkpoint that failed, too. */
     static GuestSession openGuest(CheckpointRequest request) throws VmckptException {
         try {
-            return GuestSession.open(request.qmpSocket());
+            return GuestSession.open(request.guest());
         } catch (VmckptException e) {
             if (!request.hooks().areNone()) {
                 request.hooks().tell(message(HookEvent.FAILED, request).withError(e));
@@ -123,7 +124,7 @@ final class CheckpointHooks implements PauseProbe, AutoCloseable {
 
     private static HookMessage message(HookEvent event, CheckpointRequest request) {
         return HookMessage.of(event, OPERATION)
-                .with("monitor", request.qmpSocket().toAbsolutePath().toString())
+                .with("monitor", monitor(request.guest()))
                 .with("name", request.name())
                 .with("store", request.store().directory().toString());
     }
@@ -134,5 +135,13 @@ final class CheckpointHooks implements PauseProbe, AutoCloseable {
             beside.execute(pauseEnded ? paused::finish : paused::close);
         }
         beside.close();
+    }
+
+    /** A path, as it was before there were domains, or {@code libvirt:} and a name or UUID. */
+    private static String monitor(GuestAddress guest) {
+        return switch (guest) {
+            case GuestAddress.Qmp(Path socket) -> socket.toAbsolutePath().toString();
+            case GuestAddress.Libvirt domain -> domain.toString();
+        };
     }
 }

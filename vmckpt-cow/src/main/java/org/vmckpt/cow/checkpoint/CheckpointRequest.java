@@ -23,7 +23,7 @@ import org.vmckpt.cow.hook.Hooks;
  * @param hooks who is asked before it and told of it
  */
 public record CheckpointRequest(
-        Path qmpSocket,
+        GuestAddress guest,
         Store store,
         Optional<String> name,
         OptionalLong cowBudgetBytes,
@@ -38,7 +38,7 @@ public record CheckpointRequest(
 
     /** A checkpoint that nobody is told of. */
     public CheckpointRequest(
-            Path qmpSocket,
+            GuestAddress guest,
             Store store,
             Optional<String> name,
             OptionalLong cowBudgetBytes,
@@ -47,7 +47,7 @@ public record CheckpointRequest(
             boolean full,
             DiskIo diskIo) {
         this(
-                qmpSocket,
+                guest,
                 store,
                 name,
                 cowBudgetBytes,
@@ -60,8 +60,12 @@ public record CheckpointRequest(
     }
 
     public static CheckpointRequest of(Path qmpSocket, Store store) {
+        return of(GuestAddress.of(qmpSocket), store);
+    }
+
+    public static CheckpointRequest of(GuestAddress guest, Store store) {
         return new CheckpointRequest(
-                qmpSocket,
+                guest,
                 store,
                 Optional.empty(),
                 OptionalLong.empty(),
@@ -127,7 +131,7 @@ public record CheckpointRequest(
 
         private CheckpointRequest of(CheckpointRequest from) {
             return new CheckpointRequest(
-                    from.qmpSocket,
+                    from.guest,
                     from.store,
                     name,
                     cowBudgetBytes,

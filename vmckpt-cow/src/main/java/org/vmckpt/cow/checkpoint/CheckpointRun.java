@@ -16,13 +16,12 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.definition.GuestDefinitionReader;
 import org.vmckpt.cow.definition.Origin;
 import org.vmckpt.cow.disk.Committer;
+import org.vmckpt.cow.disk.DiskFork;
 import org.vmckpt.cow.disk.DiskInventory;
 import org.vmckpt.cow.disk.GuestDisk;
 import org.vmckpt.cow.disk.Leftovers;
-import org.vmckpt.cow.disk.OverlayFork;
 import org.vmckpt.cow.guard.Guard;
 import org.vmckpt.cow.linux.ThreadPriority;
 
@@ -91,7 +90,7 @@ final class CheckpointRun implements AutoCloseable {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         progress.update("prepare", 0, -1, "");
         GuestStatus status = GuestStatus.query(qmp);
-        GuestDefinition definition = GuestDefinitionReader.read(pid, qmp);
+        GuestDefinition definition = guest.definition();
         hooks.ask(definition, cancellation);
         List<GuestDisk> disks = DiskInventory.discover(qmp, pid);
         warnings.addAll(Leftovers.clean(qmp, pid, disks).kept());
@@ -99,16 +98,21 @@ final class CheckpointRun implements AutoCloseable {
         CaptureEngine engine = open(choice.chosen());
 
         Standing ready = standing != null ? standing : takeBack.keep("guard", new Standing(guest));
+        // Until QEMU has begun its snapshot, which is when the guest goes on.
+        QemuPermission permission =
+                takeBack.keep("permission", QemuPermission.of(choice.chosen(), pid));
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         takeBack.always("migration settings", migration::undo);
         Guard guard = ready.guard(migration.undoLines(), choice.chosen() == EngineName.BACKGROUND);
         if (lineage.series().isPresent()) {
             VolumeFolding.limitChains(disks);
         }
-        OverlayFork fork = OverlayFork.prepare(qmp, disks, id);
+        Optional<String> domainXml = guest.domainXml(disks);
+        DiskFork fork = guest.prepareFork(disks, id);
         // Registered before the engine: the guest is released before its disks are taken back.
         AtomicReference<@Nullable Pause> planned = new AtomicReference<>();
         takeBack.onFailure("disk overlays", () -> revert(fork, planned.get()));
+        takeBack.always("disk snapshots", fork::close);
         VolumeFork volumes = VolumeFork.prepare(disks, id);
         takeBack.always("volumes", volumes::close);
         Reissue reissue = Reissue.prepare(request.diskIo(), volumes, disks, choice.chosen(), qmp);
@@ -145,6 +149,7 @@ final class CheckpointRun implements AutoCloseable {
         progress.update("pause", 0, -1, "");
         long pauseStart = System.nanoTime();
         PauseTimes times = pause.take(status, request.drainTimeout());
+        permission.close();
         engine.start();
         progress.update("thaw", 0, -1, "");
         freezing.thaw();
@@ -157,10 +162,10 @@ final class CheckpointRun implements AutoCloseable {
         Captured captured = engine.awaitCaptured();
         CheckpointContent content =
                 CheckpointContent.store(
-                        engine, volumes.settle(disks), store, progress, cancellation);
+                        engine, volumes.settle(fork.frozen(disks)), store, progress, cancellation);
         warnings.addAll(engine.warnings());
         Manifest manifest =
-                publish(choice, definition, content, times, captured, reissue, freezing);
+                publish(choice, definition, domainXml, content, times, captured, reissue, freezing);
         long durableMillis = (System.nanoTime() - pauseStart) / 1_000_000;
         takeBack.settle();
         close();
@@ -192,6 +197,7 @@ final class CheckpointRun implements AutoCloseable {
     private Manifest publish(
             EngineChoice choice,
             GuestDefinition definition,
+            Optional<String> domainXml,
             CheckpointContent content,
             PauseTimes pause,
             Captured captured,
@@ -211,7 +217,8 @@ final class CheckpointRun implements AutoCloseable {
                                 content.memory(),
                                 content.disks(),
                                 statistics(content, pause, captured, reissue, freezing))
-                        .after(parent(definition));
+                        .after(parent(definition))
+                        .ofDomain(domainXml);
         return store.publish(lineage.series().map(manifest::inSeries).orElse(manifest));
     }
 
@@ -245,7 +252,7 @@ final class CheckpointRun implements AutoCloseable {
     }
 
     /** Back to what was before the fork, or to what was before the overlays were made. */
-    private void revert(OverlayFork fork, @Nullable Pause pause) throws VmckptException {
+    private void revert(DiskFork fork, @Nullable Pause pause) throws VmckptException {
         if (pause != null && pause.forked()) {
             fork.revert(progress);
         } else {
@@ -257,7 +264,8 @@ final class CheckpointRun implements AutoCloseable {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         try {
             Committer.Report report =
-                    new Committer(qmp, store).foldAll(DiskInventory.discover(qmp, pid), progress);
+                    new Committer(guest.chains(), store)
+                            .foldAll(DiskInventory.discover(qmp, pid), progress);
             warnings.addAll(report.problems());
             return report.foldedFiles();
         } catch (VmckptException e) {

@@ -136,7 +136,7 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
                 obstacles,
                 Cause.GUEST_STATE,
                 Cause.TEMPORARY,
-                () -> obstacles.addAll(snapshotObstacles(qmp)));
+                () -> obstacles.addAll(snapshotObstacles(pid, qmp)));
     }
 
     private interface Attempt {
@@ -171,8 +171,9 @@ public record EngineChoice(EngineName chosen, boolean asked, List<EngineVerdict>
     }
 
     /** QEMU looks at kernel and memory itself when the capability is switched on. */
-    private static List<Obstacle> snapshotObstacles(QmpClient qmp) throws VmckptException {
-        try {
+    private static List<Obstacle> snapshotObstacles(long pid, QmpClient qmp)
+            throws VmckptException {
+        try (QemuPermission _ = QemuPermission.forUserfaultfd(pid)) {
             MigrationSetup.apply(qmp, EngineName.BACKGROUND).undo();
             return List.of();
         } catch (ProtocolException e) {

@@ -45,7 +45,10 @@ public final class EngineTrial {
     }
 
     /** Sets QEMU's migration up for an engine, and puts back what was there. */
-    public static void tryMigrationSetup(QmpClient qmp, EngineName engine) throws VmckptException {
-        MigrationSetup.apply(qmp, engine).undo();
+    public static void tryMigrationSetup(long pid, QmpClient qmp, EngineName engine)
+            throws VmckptException {
+        try (QemuPermission _ = QemuPermission.of(engine, pid)) {
+            MigrationSetup.apply(qmp, engine).undo();
+        }
     }
 }

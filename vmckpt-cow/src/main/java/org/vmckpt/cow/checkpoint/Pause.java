@@ -3,6 +3,7 @@ package org.vmckpt.cow.checkpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -20,7 +21,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.qmp.StagedCommand;
-import org.vmckpt.cow.disk.OverlayFork;
+import org.vmckpt.cow.disk.DiskFork;
 import org.vmckpt.cow.guard.Guard;
 
 /**
@@ -46,7 +47,7 @@ final class Pause {
 
     private final QmpClient qmp;
     private final Guard guard;
-    private final OverlayFork fork;
+    private final DiskFork fork;
     private final VolumeFork volumes;
     private final Reissue reissue;
     private final CaptureEngine engine;
@@ -58,7 +59,7 @@ final class Pause {
     Pause(
             QmpClient qmp,
             Guard guard,
-            OverlayFork fork,
+            DiskFork fork,
             VolumeFork volumes,
             Reissue reissue,
             CaptureEngine engine,
@@ -113,7 +114,16 @@ final class Pause {
             if (!engine.resumesGuest()) {
                 requireUndisturbed(resumed, reset);
             }
-            return expected == GuestStatus.RUNNING ? goOn(parts, stopped, resumed) : parts;
+            if (expected != GuestStatus.RUNNING) {
+                return parts;
+            }
+            // Before QEMU gets our cont, and by the same clock.
+            Instant goesOn = Instant.now().truncatedTo(ChronoUnit.MILLIS);
+            PauseTimes times = goOn(parts, stopped, resumed);
+            if (!engine.resumesGuest()) {
+                requireNotBefore(goesOn, resumed, reset);
+            }
+            return times;
         }
     }
 
@@ -176,10 +186,23 @@ final class Pause {
     private static void requireUndisturbed(EventWaiter resumed, EventWaiter reset)
             throws RefusedException {
         if (resumed.happened() || reset.happened()) {
-            throw new RefusedException(
-                    "checkpoint: somebody else resumed or reset the guest while it was being"
-                            + " saved; take the checkpoint again");
+            throw disturbed();
         }
+    }
+
+    /** Through libvirt an event may come later than the answers that were looked at. */
+    private static void requireNotBefore(Instant goesOn, EventWaiter resumed, EventWaiter reset)
+            throws VmckptException {
+        if (resumed.await(CONT_LIMIT).timestamp().isBefore(goesOn)
+                || (reset.happened() && reset.await(CONT_LIMIT).timestamp().isBefore(goesOn))) {
+            throw disturbed();
+        }
+    }
+
+    private static RefusedException disturbed() {
+        return new RefusedException(
+                "checkpoint: somebody else resumed or reset the guest while it was being"
+                        + " saved; take the checkpoint again");
     }
 
     private static void requireInTime(Duration took, Duration drainLimit) throws RefusedException {

@@ -1,6 +1,5 @@
 package org.vmckpt.cow.checkpoint;
 
-import java.nio.file.Path;
 import java.util.List;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
@@ -19,11 +18,12 @@ public final class ReleaseService {
      *
      * @return how many overlays are gone
      */
-    public static int release(Path qmpSocket, ProgressListener progress) throws VmckptException {
-        try (GuestSession guest = GuestSession.open(qmpSocket)) {
+    public static int release(GuestAddress address, ProgressListener progress)
+            throws VmckptException {
+        try (GuestSession guest = GuestSession.open(address)) {
             List<GuestDisk> disks = DiskInventory.discover(guest.qmp(), guest.pid());
             Leftovers.clean(guest.qmp(), guest.pid(), disks);
-            return DiskRelease.release(guest.qmp(), disks, progress);
+            return DiskRelease.release(guest.chains(), disks, progress);
         }
     }
 }

@@ -36,7 +36,7 @@ final class Standing implements AutoCloseable {
         undoLines = wantedUndoLines;
         guard =
                 Guard.start(
-                        guest.qmp().socketPath(),
+                        guest.monitor(),
                         wantedUndoLines,
                         socket.folder(),
                         drainsSocket ? Optional.of(socket.path()) : Optional.empty());

@@ -1,16 +1,12 @@
 package org.vmckpt.cow.disk;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.SegmentName;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.FileIdentity;
 import org.vmckpt.core.store.Store;
 
@@ -23,13 +19,11 @@ import org.vmckpt.core.store.Store;
  * guests share, which is never written. And only after the store has all of it.
  */
 public final class Committer {
-    private static final Duration FOLD_LIMIT = Duration.ofHours(6);
-
-    private final QmpClient qmp;
+    private final DiskChains chains;
     private final Store store;
 
-    public Committer(QmpClient qmp, Store store) {
-        this.qmp = qmp;
+    public Committer(DiskChains chains, Store store) {
+        this.chains = chains;
         this.store = store;
     }
 
@@ -71,14 +65,14 @@ public final class Committer {
         DiskLayer parent = disk.layers().get(disk.layers().indexOf(overlays.getFirst()) - 1);
         requireOverlaysOf(parent, overlays);
         List<SegmentName> layers = storedLayers(overlays.getLast());
-        commit(disk, parent, overlays.getLast(), progress);
+        chains.fold(disk, parent, overlays.getLast(), progress);
         // A host that crashes now must find the data in the parent, and the parent's name in the
         // overlay above: only then may what was folded go.
         FileSync.file(parent.hostPath());
         FileSync.file(disk.active().hostPath());
         store.recordLayers(FileIdentity.settled(parent.hostPath()), layers);
         for (DiskLayer overlay : overlays.reversed()) {
-            BlockNodes.delete(qmp, overlay);
+            chains.delete(overlay);
         }
         return overlays.size();
     }
@@ -117,26 +111,5 @@ public final class Committer {
                                 + overlay.path()
                                 + ": expected its content in the store, found no record of"
                                 + " it; the next checkpoint copies and folds it"));
-    }
-
-    private void commit(GuestDisk disk, DiskLayer parent, DiskLayer top, ProgressListener progress)
-            throws VmckptException {
-        String job = BlockJobs.ID_PREFIX + "fold-" + top.nodeName();
-        ObjectNode arguments =
-                Json.MAPPER
-                        .createObjectNode()
-                        .put("job-id", job)
-                        .put("device", disk.active().nodeName())
-                        .put("top-node", top.nodeName())
-                        .put("base-node", parent.nodeName())
-                        .put("backing-file", parent.path().toString())
-                        .put("auto-dismiss", false);
-        qmp.execute("block-commit", arguments);
-        try {
-            BlockJobs.await(qmp, job, FOLD_LIMIT, "fold disk " + disk.name(), progress);
-        } catch (VmckptException e) {
-            BlockJobs.settleAfter(qmp, job, e);
-            throw e;
-        }
     }
 }

@@ -22,15 +22,19 @@ public final class DiskCopier {
      * Copies the files of a disk that the store does not have yet, oldest first, and records which
      * layers equal them. The caller holds the store ({@link Store#hold}).
      *
-     * @param disk as it was before the fork: all its files are frozen now
+     * @param disk as it was before the fork: all its files are frozen now, or have an internal
+     *     snapshot that is
      * @throws RefusedException if a file changed while it was copied
      */
     public CopiedDisk copy(GuestDisk disk, ProgressListener progress) throws VmckptException {
         List<DiskLayer> layers = disk.layers();
         Known known = newestVouched(layers);
-        List<FileIdentity> identities = new ArrayList<>();
+        List<Optional<FileIdentity>> identities = new ArrayList<>();
         for (DiskLayer layer : layers.subList(known.count(), layers.size())) {
-            identities.add(FileIdentity.settled(layer.hostPath()));
+            identities.add(
+                    layer.snapshot().isPresent()
+                            ? Optional.empty()
+                            : Optional.of(FileIdentity.settled(layer.hostPath())));
         }
         CopiedDisk copied = new CopiedDisk(known.layers(), 0, 0);
         try (FrozenChain chain = FrozenChain.open(layers)) {
@@ -67,23 +71,35 @@ public final class DiskCopier {
             GuestDisk disk,
             FrozenChain chain,
             int layer,
-            FileIdentity identity,
+            Optional<FileIdentity> identity,
             ProgressListener progress)
             throws VmckptException {
-        Optional<List<SegmentName>> known = store.layersOf(identity);
+        if (identity.isEmpty()) {
+            return copyLayer(below, disk, chain, layer, progress);
+        }
+        Optional<List<SegmentName>> known = store.layersOf(identity.get());
         // A record made over other layers would mean that a parent was changed behind our back.
         if (known.isPresent()
                 && startsWith(known.get(), below.layers())
                 && known.get().size() <= mostLayers(disk.layers().get(layer), below)) {
             return new CopiedDisk(known.get(), below.readBytes(), below.storedBytes());
         }
-        CopiedDisk copied;
-        try (LayerCopy copy = new LayerCopy(store, chain, layer)) {
-            copied = append(below, copy.run("copy disk " + disk.name(), progress));
-        }
-        requireUnchanged(disk.layers().get(layer), identity);
-        store.recordLayers(identity, copied.layers());
+        CopiedDisk copied = copyLayer(below, disk, chain, layer, progress);
+        requireUnchanged(disk.layers().get(layer), identity.get());
+        store.recordLayers(identity.get(), copied.layers());
         return copied;
+    }
+
+    private CopiedDisk copyLayer(
+            CopiedDisk below,
+            GuestDisk disk,
+            FrozenChain chain,
+            int layer,
+            ProgressListener progress)
+            throws VmckptException {
+        try (LayerCopy copy = new LayerCopy(store, chain, layer)) {
+            return append(below, copy.run("copy disk " + disk.name(), progress));
+        }
     }
 
     /**

@@ -16,6 +16,7 @@ import org.vmckpt.core.store.FileIdentity;
  * @param virtualSizeBytes what the guest would see as its disk's size
  * @param content of this layer with all below it, when somebody vouches for that: its files may
  *     change nevertheless
+ * @param snapshot the internal snapshot that is meant, not what the file says now
  */
 public record DiskLayer(
         String nodeName,
@@ -24,7 +25,8 @@ public record DiskLayer(
         Path path,
         Path hostPath,
         long virtualSizeBytes,
-        Optional<FileIdentity> content) {
+        Optional<FileIdentity> content,
+        Optional<String> snapshot) {
 
     DiskLayer(
             String nodeName,
@@ -33,11 +35,35 @@ public record DiskLayer(
             Path path,
             Path hostPath,
             long virtualSizeBytes) {
-        this(nodeName, fileNodeName, format, path, hostPath, virtualSizeBytes, Optional.empty());
+        this(
+                nodeName,
+                fileNodeName,
+                format,
+                path,
+                hostPath,
+                virtualSizeBytes,
+                Optional.empty(),
+                Optional.empty());
     }
 
-    /** Whether this is an overlay that vmckpt put there while this QEMU ran. */
+    DiskLayer atSnapshot(String name) {
+        return new DiskLayer(
+                nodeName,
+                fileNodeName,
+                format,
+                path,
+                hostPath,
+                virtualSizeBytes,
+                content,
+                Optional.of(name));
+    }
+
+    /**
+     * Whether this is an overlay that vmckpt put there while this QEMU ran; of libvirt, which is
+     * told of overlays and keeps them, also while an earlier one ran.
+     */
     public boolean isOurOverlay() {
-        return OverlayName.isNode(nodeName) && OverlayName.isFile(path);
+        return OverlayName.isFile(path)
+                && (OverlayName.isNode(nodeName) || OverlayName.isLibvirtNode(nodeName));
     }
 }

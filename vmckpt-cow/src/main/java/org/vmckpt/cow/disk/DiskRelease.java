@@ -4,7 +4,6 @@ import java.util.List;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.qmp.QmpClient;
 
 /** Gives a running guest its own disk files back, without any overlay of ours. */
 public final class DiskRelease {
@@ -17,7 +16,7 @@ public final class DiskRelease {
      * @return how many overlays were folded and deleted
      * @throws RefusedException if one could not be folded; its disk goes on as it is
      */
-    public static int release(QmpClient qmp, List<GuestDisk> disks, ProgressListener progress)
+    public static int release(DiskChains chains, List<GuestDisk> disks, ProgressListener progress)
             throws VmckptException {
         int released = 0;
         for (GuestDisk disk : disks) {
@@ -35,9 +34,9 @@ public final class DiskRelease {
                                 + ", found none; it was left as it is");
             }
             DiskLayer parent = disk.layers().get(disk.layers().size() - overlays.size() - 1);
-            ActiveFold.run(qmp, disk.active().nodeName(), parent, progress);
+            chains.foldActive(disk, disk.active().path(), parent, progress);
             for (DiskLayer overlay : overlays) {
-                BlockNodes.delete(qmp, overlay);
+                chains.delete(overlay);
                 released++;
             }
         }

@@ -19,7 +19,7 @@ final class FrozenChain implements AutoCloseable {
         FrozenChain chain = new FrozenChain(new ArrayList<>());
         try {
             for (DiskLayer layer : layers) {
-                chain.files.add(FrozenFileReader.open(layer.hostPath(), layer.format()));
+                chain.files.add(FrozenFileReader.open(layer));
             }
             return chain;
         } catch (VmckptException e) {

@@ -13,6 +13,20 @@ import org.vmckpt.core.VmckptException;
  */
 sealed interface FrozenFileReader extends AutoCloseable permits Qcow2Reader, RawReader {
 
+    /** Opens the file of a layer, or what one of its internal snapshots says. */
+    static FrozenFileReader open(DiskLayer layer) throws VmckptException {
+        if (layer.snapshot().isEmpty()) {
+            return open(layer.hostPath(), layer.format());
+        }
+        ImageFile file = ImageFile.open(layer.hostPath());
+        try {
+            return Qcow2Reader.over(file, SnapshotView.of(file, layer.snapshot().get()));
+        } catch (VmckptException e) {
+            file.close();
+            throw e;
+        }
+    }
+
     /**
      * Opens a file.
      *

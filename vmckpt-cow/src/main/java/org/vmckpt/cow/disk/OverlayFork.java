@@ -9,19 +9,13 @@ import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProgressListener;
-import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.qmp.StagedCommand;
 
-/**
- * The fork of all disks at one instant: prepared while the guest runs, done in one QEMU transaction
- * inside the pause, and taken back if the checkpoint fails. For one thread.
- *
- * <p>States: prepared, then either abandoned or forked, then possibly reverted.
- */
-public final class OverlayFork {
+/** The fork of disks that QEMU has from nobody but us: each gets an overlay. */
+public final class OverlayFork implements DiskFork {
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
     private final QmpClient qmp;
@@ -66,46 +60,17 @@ public final class OverlayFork {
         }
     }
 
-    /**
-     * Makes QEMU flush the disks, so that the fork in the pause finds little left to flush. To be
-     * called right before the pause. QEMU's main loop stands still meanwhile; that is short, since
-     * the files themselves are flushed from this process first.
-     *
-     * @param limit for one disk: the pause would flush it once more, and stand as long
-     * @throws RefusedException if a disk took longer
-     */
+    @Override
     public void flush(Duration limit) throws VmckptException {
         for (Overlay overlay : overlays) {
             FileSync.file(overlay.disk().active().hostPath());
         }
         for (Overlay overlay : overlays) {
-            // By its node, which every disk has: a device may have no name, or one that is no
-            // drive's.
-            String node = overlay.disk().active().nodeName();
-            long start = System.nanoTime();
-            requireNoComplaint(
-                    qmp.humanMonitor("qemu-io " + node + " flush"), overlay.disk().name());
-            requireInTime(Duration.ofNanos(System.nanoTime() - start), limit, overlay.disk());
+            DiskFlush.run(qmp, overlay.disk().name(), overlay.disk().active().nodeName(), limit);
         }
     }
 
-    private static void requireInTime(Duration took, Duration limit, GuestDisk disk)
-            throws RefusedException {
-        if (took.compareTo(limit) > 0) {
-            throw new RefusedException(
-                    "checkpoint: flushing disk "
-                            + disk.name()
-                            + " took "
-                            + took.toMillis()
-                            + " ms, longer than the drain limit of "
-                            + limit.toMillis()
-                            + " ms, and in the pause the guest would stand still that long; it was"
-                            + " not paused; wait until the disk is faster, or raise"
-                            + " --drain-timeout");
-        }
-    }
-
-    /** Lets QEMU read ahead what {@link #begin} then makes it do. */
+    @Override
     public void stage() throws VmckptException {
         if (!overlays.isEmpty()) {
             staged = qmp.stage("transaction", transaction);
@@ -118,7 +83,7 @@ public final class OverlayFork {
         awaitEnd();
     }
 
-    /** What {@link #fork} begins with: QEMU is at it when this returns. */
+    @Override
     public void begin() throws VmckptException {
         if (staged == null) {
             stage();
@@ -128,13 +93,14 @@ public final class OverlayFork {
         }
     }
 
+    @Override
     public void awaitEnd() throws VmckptException {
         if (staged != null) {
             staged.await(LIMIT);
         }
     }
 
-    /** Takes the overlays away again, instead of forking or after a fork that failed. */
+    @Override
     public void abandon() throws VmckptException {
         for (Overlay overlay : overlays) {
             overlay.removeNodes(qmp);
@@ -143,13 +109,7 @@ public final class OverlayFork {
         overlays.clear();
     }
 
-    /**
-     * Undoes a fork while the guest runs: what it wrote to the overlays goes into their parents,
-     * which become active again; the overlays are deleted.
-     *
-     * @throws RefusedException if a disk could not be taken back. Its chain is sound, only longer
-     *     by one overlay, which is folded after the next checkpoint.
-     */
+    @Override
     public void revert(ProgressListener progress) throws VmckptException {
         List<String> failures = new ArrayList<>();
         for (Overlay overlay : overlays) {
@@ -170,13 +130,6 @@ public final class OverlayFork {
         }
     }
 
-    private static void requireNoComplaint(String answer, String device) throws ProtocolException {
-        if (!answer.isBlank()) {
-            throw new ProtocolException(
-                    "flushing disk " + device + ": expected silence, QEMU said: " + answer.strip());
-        }
-    }
-
     private void revert(Overlay overlay, ProgressListener progress) throws VmckptException {
         ActiveFold.run(qmp, overlay.node(), overlay.disk().active(), progress);
         overlay.removeNodes(qmp);
@@ -191,4 +144,13 @@ public final class OverlayFork {
             reason.addSuppressed(e);
         }
     }
+
+    /** Overlays take what is written since; the files below them stay as they were. */
+    @Override
+    public List<GuestDisk> frozen(List<GuestDisk> disks) {
+        return disks;
+    }
+
+    @Override
+    public void close() {}
 }

@@ -19,6 +19,8 @@ final class OverlayName {
     private static final Pattern FILE = Pattern.compile("(.+)\\.vmckpt-[0-9a-f]{16}\\.qcow2");
     private static final Pattern NODE = Pattern.compile("vmckpt-[0-9a-f]{16}-(\\d+|s)(-file)?");
 
+    private static final Pattern LIBVIRT_NODE = Pattern.compile("libvirt-\\d+-format");
+
     private OverlayName() {}
 
     static Path fileFor(Path active, CheckpointId checkpoint) {
@@ -45,6 +47,15 @@ final class OverlayName {
 
     static boolean isNode(String nodeName) {
         return NODE.matcher(nodeName).matches();
+    }
+
+    static boolean isLibvirtNode(String nodeName) {
+        return LIBVIRT_NODE.matcher(nodeName).matches();
+    }
+
+    /** The internal snapshot that a checkpoint takes of a disk whose file stays the active one. */
+    static String snapshotFor(CheckpointId checkpoint) {
+        return NODE_PREFIX + checkpoint.shortForm();
     }
 
     static boolean isFileNode(String nodeName) {

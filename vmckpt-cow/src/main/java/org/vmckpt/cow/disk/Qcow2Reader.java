@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.block.BlockStatus;
+import org.vmckpt.cow.block.StorageFile;
 import org.vmckpt.cow.disk.Extent.Kind;
 import org.vmckpt.cow.qcow2.DamagedImageException;
 import org.vmckpt.cow.qcow2.Qcow2Header;
@@ -21,9 +22,13 @@ final class Qcow2Reader implements FrozenFileReader {
     }
 
     static Qcow2Reader over(ImageFile file) throws VmckptException {
+        return over(file, file.storage());
+    }
+
+    /** Reads {@code view}, a view of the same file, instead of the file. */
+    static Qcow2Reader over(ImageFile file, StorageFile view) throws VmckptException {
         return new Qcow2Reader(
-                file,
-                Qcow2Image.openReadOnly(file.storage(), file.path().toString(), Optional.empty()));
+                file, Qcow2Image.openReadOnly(view, file.path().toString(), Optional.empty()));
     }
 
     Qcow2Header header() {

@@ -93,7 +93,14 @@ public final class VolumeLayers {
     private static DiskLayer layer(
             String node, ChainFile file, long sizeBytes, Optional<FileIdentity> content) {
         return new DiskLayer(
-                node, node, file.format(), file.path(), file.path(), sizeBytes, content);
+                node,
+                node,
+                file.format(),
+                file.path(),
+                file.path(),
+                sizeBytes,
+                content,
+                Optional.empty());
     }
 
     /** What the server vouches for; of one volume the store remembers the newest alone. */

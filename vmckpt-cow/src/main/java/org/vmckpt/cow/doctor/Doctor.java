@@ -16,6 +16,7 @@ import org.vmckpt.cow.checkpoint.EngineChoice;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.EngineVerdict;
 import org.vmckpt.cow.checkpoint.EngineVerdict.Obstacle;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.GuestSession;
 
 /** Examines a host, and a guest on it. */
@@ -37,10 +38,10 @@ public final class Doctor {
      *     millisecond
      * @throws NotFoundException when there is no such guest
      */
-    public static Diagnosis examine(Path qmpSocket, Path store, boolean attach)
+    public static Diagnosis examine(GuestAddress guest, Path store, boolean attach)
             throws VmckptException {
         Diagnosis host = examineHost(store);
-        try (GuestSession session = GuestSession.open(qmpSocket)) {
+        try (GuestSession session = GuestSession.open(guest)) {
             return new Diagnosis(withStore(host, store, session), examineGuest(session, attach));
         } catch (ConflictException | UnsupportedException e) {
             return new Diagnosis(
@@ -115,8 +116,9 @@ public final class Doctor {
                 new DevicesCheck(qmp),
                 new BalloonCheck(qmp),
                 new DiskCheck(session),
-                new MigrationCheck(qmp, EngineName.UFFD, "x-ignore-shared"),
-                new MigrationCheck(qmp, EngineName.BACKGROUND, "background-snapshot"));
+                new MigrationCheck(session.pid(), qmp, EngineName.UFFD, "x-ignore-shared"),
+                new MigrationCheck(
+                        session.pid(), qmp, EngineName.BACKGROUND, "background-snapshot"));
     }
 
     /** A guest that goes away ends all of it; anything else is what this check could not tell. */

@@ -11,7 +11,8 @@ import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.EngineTrial;
 
 /** Whether QEMU takes the migration settings of an engine; they are put back at once. */
-record MigrationCheck(QmpClient qmp, EngineName engine, String capability) implements Check {
+record MigrationCheck(long pid, QmpClient qmp, EngineName engine, String capability)
+        implements Check {
 
     @Override
     public String what() {
@@ -25,7 +26,7 @@ record MigrationCheck(QmpClient qmp, EngineName engine, String capability) imple
                     "this QEMU does not have it", "start the guest with QEMU 7.2 or a later one");
         }
         try {
-            EngineTrial.tryMigrationSetup(qmp, engine);
+            EngineTrial.tryMigrationSetup(pid, qmp, engine);
             return Finding.ok(capability, "QEMU allows it");
         } catch (ProtocolException | UnsupportedException | RefusedException e) {
             return problem(String.valueOf(e.getMessage()));

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
 import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.guard.UserfaultfdSetting;
 import org.vmckpt.cow.memory.ProcessStatus;
 
 /** Whether the guest's QEMU itself may use userfaultfd, and what confines it. */
@@ -23,13 +24,16 @@ record QemuPrivilegeCheck(long pid) implements Check {
         }
         String user = ProcessStatus.field(pid, "Uid").orElse("?").split("\\s", 2)[0];
         String found = "QEMU runs as uid " + user + label();
-        boolean free =
-                capabilities.get().mayTrace()
-                        || KernelSettings.read(KernelSettings.UNPRIVILEGED_USERFAULTFD)
-                                .orElse("1")
-                                .equals("1");
-        return free
-                ? Finding.ok(WHAT, found)
+        if (capabilities.get().mayTrace() || UserfaultfdSetting.allowsAll()) {
+            return Finding.ok(WHAT, found);
+        }
+        return UserfaultfdSetting.isOurs()
+                ? Finding.ok(
+                        WHAT,
+                        found
+                                + ": it may use userfaultfd only while the sysctl"
+                                + " vm.unprivileged_userfaultfd is 1, which vmckpt sets for that"
+                                + " moment")
                 : Finding.problem(
                         WHAT,
                         found + " and may not use userfaultfd",

@@ -24,7 +24,8 @@ final class UserfaultfdSettingCheck implements HostCheck {
                     Finding.ok(
                             WHAT,
                             "vm.unprivileged_userfaultfd is 0: enough for a QEMU that runs as root;"
-                                    + " any other needs 1 while vmckpt attaches");
+                                    + " any other needs 1 while vmckpt attaches,"
+                                    + " which sets it for that moment if it may");
         };
     }
 }

@@ -50,12 +50,14 @@ public final class Guard implements AutoCloseable {
      * Starts the process, in a session of its own so that no signal to ours reaches it. It is of
      * use only after {@link #awaitReady}.
      *
+     * @param monitor the path of its QMP socket, or {@link GuardMain#LIBVIRT} and what it takes to
+     *     find a domain
      * @param undoLines QMP commands, one a line, that put the guest's migration settings back
      * @param folder holds temporary sockets; the guard removes it if we cannot
      * @param keptSocket where the guard listens, and keeps the connection, if any
      */
     public static Guard start(
-            Path qmpSocket, String undoLines, Path folder, Optional<Path> keptSocket)
+            String monitor, String undoLines, Path folder, Optional<Path> keptSocket)
             throws VmckptException {
         List<String> command =
                 new ArrayList<>(
@@ -65,11 +67,12 @@ public final class Guard implements AutoCloseable {
                                 "-XX:+UseSerialGC",
                                 "-XX:TieredStopAtLevel=1",
                                 "-XX:-UsePerfData",
-                                "-Xmx16m",
+                                monitor.startsWith(GuardMain.LIBVIRT) ? "-Xmx32m" : "-Xmx16m",
+                                "--enable-native-access=ALL-UNNAMED",
                                 "-cp",
                                 System.getProperty("java.class.path"),
                                 GuardMain.class.getName(),
-                                qmpSocket.toAbsolutePath().toString(),
+                                monitor,
                                 undoLines,
                                 folder.toString()));
         keptSocket.ifPresent(socket -> command.add(socket.toString()));

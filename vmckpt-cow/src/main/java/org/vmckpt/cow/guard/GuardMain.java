@@ -20,10 +20,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guard's program. Arguments: the QMP socket, the QMP lines that put migration settings back, a
- * folder of temporary sockets to remove, and optionally a socket whose connection is to be kept. It
- * reads one byte a change from standard input and depends on the JDK alone, so that it starts
- * quickly and stays small.
+ * The guard's program. Arguments: the guest's monitor, the QMP lines that put migration settings
+ * back, a folder of temporary sockets to remove, and optionally a socket whose connection is to be
+ * kept. It reads one byte a change from standard input and depends on the JDK alone, so that it
+ * starts quickly and stays small; for a domain of libvirt it takes libvirt's library too.
  */
 public final class GuardMain {
     /** From now on the guest stands still because of us. */
@@ -44,6 +44,9 @@ public final class GuardMain {
     /** They do not any more. */
     static final int THAWED = 'T';
 
+    /** What a monitor begins with that is reached through libvirt. */
+    public static final String LIBVIRT = "libvirt:";
+
     static final String READY = "ready";
 
     /** The answer to {@link #PAUSED} and {@link #FREEZING}. */
@@ -52,6 +55,11 @@ public final class GuardMain {
     private static final long PATIENCE_NANOS = 60_000_000_000L;
     private static final Duration THAW_PATIENCE = Duration.ofMinutes(10);
     private static final long RETRY_NANOS = 2_000_000L;
+
+    /** libvirtd may be away for an update; without it nobody gets to a domain's monitor. */
+    private static final long LIBVIRT_PATIENCE_NANOS = 3_600_000_000_000L;
+
+    private static final long LONGEST_RETRY_NANOS = 200_000_000L;
     private static final int ERROR_LOOKS = 20;
     private static final long ERROR_LOOK_NANOS = 30_000_000L;
 
@@ -59,16 +67,35 @@ public final class GuardMain {
 
     private final Path socket;
     private final String undoLines;
+
+    /** Is there as long as QEMU is. */
+    private final Path life;
+
+    private final long patienceNanos;
     // Over all connections: QEMU can give the answer that one of them missed to the next.
     private int calls;
 
     private GuardMain(Path socket, String undoLines) {
+        this(socket, undoLines, socket, PATIENCE_NANOS);
+    }
+
+    private GuardMain(Path socket, String undoLines, Path life, long patienceNanos) {
         this.socket = socket;
         this.undoLines = undoLines;
+        this.life = life;
+        this.patienceNanos = patienceNanos;
+    }
+
+    private static GuardMain of(String monitor, String undoLines, Path folder) throws IOException {
+        if (!monitor.startsWith(LIBVIRT)) {
+            return new GuardMain(Path.of(monitor), undoLines);
+        }
+        LibvirtMonitor domain = LibvirtMonitor.open(monitor, folder);
+        return new GuardMain(domain.socket(), undoLines, domain.process(), LIBVIRT_PATIENCE_NANOS);
     }
 
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        GuardMain guard = new GuardMain(Path.of(arguments[0]), arguments[1]);
+        GuardMain guard = of(arguments[0], arguments[1], Path.of(arguments[2]));
         guard.rehearse(Path.of(arguments[2]));
         Optional<StreamKeeper> stream =
                 arguments.length > 3
@@ -106,6 +133,7 @@ public final class GuardMain {
             }
             // Migration settings cannot be changed before the stream has ended.
             guard.takeOver(false);
+            UserfaultfdSetting.restoreLeft();
             removeFolder(Path.of(arguments[2]));
         }
     }
@@ -156,7 +184,9 @@ public final class GuardMain {
 
     private void takeOver(boolean resume) {
         long start = System.nanoTime();
-        while (System.nanoTime() - start < PATIENCE_NANOS && Files.exists(socket)) {
+        for (long waited = 0;
+                waited < patienceNanos && Files.exists(life);
+                waited = System.nanoTime() - start) {
             try {
                 if (attempt(resume)) {
                     return;
@@ -164,7 +194,8 @@ public final class GuardMain {
             } catch (IOException e) {
                 // QEMU has not yet noticed that the old client is gone, or is gone itself.
             }
-            LockSupport.parkNanos(RETRY_NANOS);
+            // Ever more slowly, when it takes long.
+            LockSupport.parkNanos(Math.clamp(waited / 16, RETRY_NANOS, LONGEST_RETRY_NANOS));
         }
     }
 

@@ -1,9 +1,12 @@
 package org.vmckpt.cow.memory;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.guard.UserfaultfdSetting;
+import org.vmckpt.cow.linux.Errno;
 import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.Fd;
 import org.vmckpt.cow.linux.GuestFile;
@@ -90,10 +93,29 @@ public final class UffdAttachment implements AutoCloseable {
     private static Userfaultfd openUserfaultfd(long pid) throws VmckptException {
         StaleDescriptors stale = StaleDescriptors.of(pid);
         try (PidFd process = AttachFailure.translate(pid, () -> PidFd.open(pid))) {
-            Fd fd =
-                    AttachFailure.translate(
-                            pid, () -> Tracee.run(pid, tracee -> fetch(process, tracee, stale)));
+            Fd fd = AttachFailure.translate(pid, () -> fetchAllowed(pid, process, stale));
             return AttachFailure.translate(pid, () -> Userfaultfd.adopt(fd));
+        }
+    }
+
+    /** A QEMU without privileges may do it only while a sysctl says so. */
+    private static Fd fetchAllowed(long pid, PidFd process, StaleDescriptors stale)
+            throws ErrnoException {
+        try {
+            return Tracee.run(pid, tracee -> fetch(process, tracee, stale));
+        } catch (ErrnoException e) {
+            boolean forbidden = e.errno() == Errno.EPERM && e.call().equals("userfaultfd");
+            if (!forbidden || !UserfaultfdSetting.isOurs()) {
+                throw e;
+            }
+            try (UserfaultfdSetting _ = UserfaultfdSetting.allow()) {
+                return Tracee.run(pid, tracee -> fetch(process, tracee, stale));
+            } catch (ErrnoException again) {
+                throw again;
+            } catch (IOException unchanged) {
+                e.addSuppressed(unchanged);
+                throw e;
+            }
         }
     }
 

@@ -14,6 +14,7 @@ import org.vmckpt.core.store.LayeredReader;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.core.stream.DeviceStream;
 import org.vmckpt.core.stream.RamEncoder;
+import org.vmckpt.core.stream.StreamStart;
 
 /**
  * A migration stream made whole again: the device stream with the pages of guest memory put in
@@ -79,7 +80,8 @@ final class WholeStream implements DeviceStateFeeder.Content {
     @Override
     public void writeTo(WritableByteChannel channel) throws IOException, VmckptException {
         int setupEnd = stream.ramSetupEnd();
-        DeviceStateFeeder.writeFully(channel, ByteBuffer.wrap(devices, 0, setupEnd));
+        DeviceStateFeeder.writeFully(
+                channel, ByteBuffer.wrap(StreamStart.ofWholeStream(devices, stream)));
         for (MemoryBlock block : memory) {
             writeSection(block, channel);
         }

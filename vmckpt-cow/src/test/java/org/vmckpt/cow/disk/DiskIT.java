@@ -84,7 +84,7 @@ class DiskIT {
                 all.addAll(checkpoint(qemu));
                 write(qemu, 10);
                 Committer.Report folded =
-                        new Committer(qemu.qmp(), store)
+                        new Committer(new MonitorChains(qemu.qmp()), store)
                                 .foldAll(qemu.disks(), ProgressListener.none());
                 assertThat(folded.problems()).isEmpty();
                 assertThat(folded.foldedFiles()).isEqualTo(round == 0 ? 0 : 2);
@@ -121,7 +121,8 @@ class DiskIT {
             assertThat(next.layers()).startsWith(once.layers().getFirst()).hasSize(2);
 
             // After the fold the base counts as what the overlay was: nothing is read again.
-            new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+            new Committer(new MonitorChains(qemu.qmp()), store)
+                    .foldAll(qemu.disks(), ProgressListener.none());
             disks = qemu.disks();
             fork(qemu, disks);
             CopiedDisk idle = copier.copy(disks.get(1), ProgressListener.none());
@@ -137,7 +138,8 @@ class DiskIT {
                 checkpoint(qemu);
             }
             Committer.Report report =
-                    new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+                    new Committer(new MonitorChains(qemu.qmp()), store)
+                            .foldAll(qemu.disks(), ProgressListener.none());
             assertThat(report.problems()).isEmpty();
             List<GuestDisk> disks = qemu.disks();
             fork(qemu, disks);
@@ -170,14 +172,16 @@ class DiskIT {
             write(qemu, 5);
             fork(qemu, qemu.disks());
             Committer.Report report =
-                    new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+                    new Committer(new MonitorChains(qemu.qmp()), store)
+                            .foldAll(qemu.disks(), ProgressListener.none());
             assertThat(report.foldedFiles()).isZero();
             assertThat(report.problems()).hasSize(2).allMatch(p -> p.contains("no record"));
             assertThat(overlays()).hasSize(4);
             // The next checkpoint copies both layers, and then both are folded at once.
             checkpoint(qemu);
             report =
-                    new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+                    new Committer(new MonitorChains(qemu.qmp()), store)
+                            .foldAll(qemu.disks(), ProgressListener.none());
             assertThat(report).isEqualTo(new Committer.Report(4, List.of()));
             assertThat(overlays()).hasSize(2);
         }
@@ -199,7 +203,7 @@ class DiskIT {
                             "-drive",
                             "file=" + second + ",format=raw,if=virtio,readonly=on")) {
                 Committer.Report report =
-                        new Committer(qemu.qmp(), store)
+                        new Committer(new MonitorChains(qemu.qmp()), store)
                                 .foldAll(qemu.disks(), ProgressListener.none());
                 assertThat(user.pid()).isPositive();
                 assertThat(report.problems()).singleElement().asString().contains("lock");
@@ -207,7 +211,8 @@ class DiskIT {
                 assertThat(before.get(1).layers()).allMatch(l -> Files.exists(l.hostPath()));
             }
             Committer.Report report =
-                    new Committer(qemu.qmp(), store).foldAll(qemu.disks(), ProgressListener.none());
+                    new Committer(new MonitorChains(qemu.qmp()), store)
+                            .foldAll(qemu.disks(), ProgressListener.none());
             assertThat(report).isEqualTo(new Committer.Report(1, List.of()));
         }
     }

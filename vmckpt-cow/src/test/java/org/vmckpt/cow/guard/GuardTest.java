@@ -39,7 +39,7 @@ class GuardTest {
         Path scratch = Files.createDirectory(folder.resolve("scratch"));
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(socket));
-            try (Guard guard = Guard.start(socket, UNDO, scratch, Optional.empty())) {
+            try (Guard guard = Guard.start(socket.toString(), UNDO, scratch, Optional.empty())) {
                 guard.awaitReady();
                 guard.pausing();
             }

@@ -1,0 +1,186 @@
+package org.vmckpt.testvm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.vmckpt.core.NotFoundException;
+import org.vmckpt.core.ProgressListener;
+import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointReport;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
+import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.EngineName;
+import org.vmckpt.cow.checkpoint.GuestAddress;
+import org.vmckpt.cow.checkpoint.ReleaseService;
+import org.vmckpt.cow.restore.DomainRestore;
+
+/** Domains of a real libvirtd, as an operator has them. */
+final class LibvirtIT {
+    private static final long MIB = 1 << 20;
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    private static TestLibvirtd host;
+
+    @TempDir Path folder;
+
+    @AutoClose private Store store;
+
+    @BeforeAll
+    static void startLibvirtd() {
+        host = TestLibvirtd.start();
+    }
+
+    @AfterAll
+    static void endLibvirtd() {
+        host.close();
+    }
+
+    @BeforeEach
+    void openStore() throws Exception {
+        store = Store.openOrCreate(folder.resolve("store"));
+    }
+
+    private static TestDomain start(String name, boolean shared) {
+        return TestDomain.start(
+                host,
+                name,
+                96 * MIB,
+                shared,
+                Workload.idle(16 * MIB).memory(Rate.perSecond(4000)).disk(Rate.perSecond(40)));
+    }
+
+    private static GuestAddress address(String name) {
+        return new GuestAddress.Libvirt(host.uri(), name);
+    }
+
+    private CheckpointReport checkpoint(TestDomain domain, EngineName engine) throws Exception {
+        CheckpointReport report =
+                CheckpointService.checkpoint(
+                        CheckpointRequest.of(address(domain.name()), store).withEngine(engine),
+                        ProgressListener.none());
+        System.out.printf(
+                "%s by %s: %s %s%n",
+                domain.name(), engine, report.manifest().statistics(), report.warnings());
+        return report;
+    }
+
+    @Test
+    void loadedDomainIsSavedAgainAndAgainAndLibvirtKnowsItsDisks() throws Exception {
+        TestDomain domain = start("uffd", true);
+        domain.awaitBoot();
+        checkpoint(domain, EngineName.UFFD);
+        Path overlay = domain.diskFile("vda");
+        assertThat(overlay.toString()).matches(".*/vda.qcow2.vmckpt-[0-9a-f]{16}.qcow2");
+        assertThat(domain.state()).isEqualTo("running");
+        CheckpointReport second = checkpoint(domain, EngineName.UFFD);
+        assertThat(second.foldedOverlays()).isEqualTo(2);
+        assertThat(second.warnings()).isEmpty();
+        assertThat(overlay).doesNotExist();
+        assertThat(domain.diskFile("vda")).exists().isNotEqualTo(overlay);
+        assertThat(host.virsh("dumpxml", domain.name())).doesNotContain(overlay.toString());
+        // Beside the original, as another domain.
+        requireRestores(second, domain, "copy", Map.of());
+        ReleaseService.release(address(domain.name()), ProgressListener.none());
+        assertThat(domain.diskFile("vda")).isEqualTo(domain.folder().resolve("vda.qcow2"));
+        assertThat(domain.diskFile("vdb")).isEqualTo(domain.folder().resolve("vdb.raw"));
+        assertThat(domain.console().verify(SOON).errors()).isZero();
+        host.virsh("destroy", domain.name());
+    }
+
+    /**
+     * Restored under another name, it is the guest that was saved, and finds all as it should be.
+     */
+    private void requireRestores(
+            CheckpointReport report, TestDomain original, String name, Map<Path, Path> maps)
+            throws Exception {
+        Path home = Files.createDirectory(host.domainFolder().resolve(name));
+        Map<Path, Path> all = new HashMap<>(maps);
+        for (String own : List.of("console.log", "command.sock")) {
+            all.put(original.folder().resolve(own), home.resolve(own));
+        }
+        DomainRestore.restore(
+                new DomainRestore.Request(
+                        store,
+                        report.manifest(),
+                        host.uri(),
+                        home.resolve("disks"),
+                        all,
+                        Optional.of(name),
+                        true,
+                        false),
+                ProgressListener.none());
+        TestDomain copy = original.restoredAs(host, name);
+        assertThat(copy.state()).isEqualTo("running");
+        requireGoesOn(copy, original);
+        host.virsh("destroy", name);
+        host.virsh("undefine", name);
+    }
+
+    private static void requireGoesOn(TestDomain copy, TestDomain original) {
+        GuestConsole console = copy.console();
+        ConsoleLine.Tick first = console.awaitAnyTick(SOON);
+        assertThat(first.nonce()).isEqualTo(original.console().awaitAnyTick(SOON).nonce());
+        console.awaitTick(first.counter() + 1, SOON);
+        assertThat(console.verify(SOON).errors()).isZero();
+    }
+
+    @Test
+    void exportedFileIsOneThatVirshRestores() throws Exception {
+        TestDomain domain = start("saved", false);
+        domain.awaitBoot();
+        CheckpointReport report = checkpoint(domain, EngineName.BACKGROUND);
+        assertThat(domain.console().verify(SOON).errors()).isZero();
+        ConsoleLine.Tick before = domain.console().awaitAnyTick(SOON);
+        host.virsh("destroy", domain.name());
+        Files.delete(domain.folder().resolve("console.log"));
+        Path file = domain.folder().resolve("saved.save");
+        DomainRestore.export(
+                new DomainRestore.Request(
+                        store,
+                        report.manifest(),
+                        "",
+                        domain.folder().resolve("disks"),
+                        Map.of(),
+                        Optional.empty(),
+                        false,
+                        false),
+                file,
+                ProgressListener.none());
+        host.virsh("restore", file.toString());
+        ConsoleLine.Tick first = domain.console().awaitAnyTick(SOON);
+        assertThat(first.nonce()).isEqualTo(before.nonce());
+        assertThat(domain.console().verify(SOON).errors()).isZero();
+        host.virsh("destroy", domain.name());
+    }
+
+    @Test
+    void unknownAndStoppedDomainsAreNamed() {
+        assertThatThrownBy(() ->
+                        CheckpointService.checkpoint(
+                                CheckpointRequest.of(address("nobody"), store),
+                                ProgressListener.none()))
+                .isInstanceOf(NotFoundException.class)
+                .hasMessageContaining("nobody");
+        TestDomain.define(host, "off", 64 * MIB, true, Workload.idle(MIB));
+        assertThatThrownBy(() ->
+                        CheckpointService.checkpoint(
+                                CheckpointRequest.of(address("off"), store),
+                                ProgressListener.none()))
+                .isInstanceOf(RefusedException.class)
+                .hasMessageContaining("shut off");
+    }
+}
