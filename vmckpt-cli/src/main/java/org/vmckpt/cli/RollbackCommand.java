@@ -119,7 +119,7 @@ final class RollbackCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws VmckptException {
-        Optional<AgentClient> agent = session.agent();
+        Optional<AgentClient> agent = session.agentFor(guest);
         RollbackReport report = agent.isPresent() ? through(agent.get()) : alone();
         session.printResult(json(report), out -> print(report, out));
         return ExitCode.OK.number();
@@ -127,8 +127,14 @@ final class RollbackCommand implements Callable<Integer> {
 
     private RollbackReport alone() throws VmckptException {
         try (Store store = session.openStore()) {
-            return rollback(guest.qmpSocket(), store, hooks.hooks());
+            return rollback(monitor(), store, hooks.hooks());
         }
+    }
+
+    private Path monitor() throws VmckptException {
+        return guest.qmpSocket(
+                "rollback",
+                "end it with virsh destroy, and bring it back with vmckpt restore --libvirt");
     }
 
     /** The agent lends us the guest's monitor: a guest is no child of a service. */

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vmckpt.core.store.Store;
 
 /** What checkpoint and restore say to wrong arguments; with right ones they need a guest. */
 class GuestCommandsTest {
@@ -99,6 +100,16 @@ class GuestCommandsTest {
     }
 
     @Test
+    void rollbackOfADomainSaysWhatToDoInstead() throws Exception {
+        Store.openOrCreate(Path.of(store)).close();
+        assertThat(
+                        CommandRun.of("rollback", "libvirt:vm1", "latest", "--store", store)
+                                .endsWith(ExitCode.UNSUPPORTED)
+                                .err())
+                .contains("libvirt:vm1", "restore --libvirt");
+    }
+
+    @Test
     void optionsOfDomainsAndOfOtherGuestsDoNotMix() {
         String disks = folder.resolve("disks").toString();
         for (String option : List.of("--as=x", "--new-identity")) {
@@ -106,6 +117,8 @@ class GuestCommandsTest {
                     .endsWith(ExitCode.USAGE);
         }
         CommandRun.of("restore", "latest", "--disks", disks, "--libvirt", "--qmp", "/x")
+                .endsWith(ExitCode.USAGE);
+        CommandRun.of("restore", "latest", "--disks", disks, "--libvirt", "--serve-disks")
                 .endsWith(ExitCode.USAGE);
         CommandRun.of("export", "latest", "-", "--format", "libvirt-save").endsWith(ExitCode.USAGE);
         CommandRun.of("export", "latest", "file", "--format", "other").endsWith(ExitCode.USAGE);

@@ -19,6 +19,7 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.GuestSession;
 import org.vmckpt.cow.checkpoint.RuntimeFolder;
 import org.vmckpt.cow.definition.GuestDefinitionReader;
@@ -38,7 +39,7 @@ public final class RollbackService {
 
     /** Finds what {@link #rollback} would find before it changes anything. */
     public static void check(RollbackRequest request) throws VmckptException {
-        try (GuestSession guest = GuestSession.open(request.restore().qmpPath())) {
+        try (GuestSession guest = GuestSession.open(GuestAddress.of(request.restore().qmpPath()))) {
             OldGuest old = old(guest, request, Path.of(""), RollbackProbe.NONE);
             new RestoreService().check(request.restore(), old);
         }
@@ -56,7 +57,7 @@ public final class RollbackService {
      * @throws NotFoundException if it has no disk
      */
     public static Path newDisksFolder(Path qmpSocket, Instant now) throws VmckptException {
-        try (GuestSession guest = GuestSession.open(qmpSocket)) {
+        try (GuestSession guest = GuestSession.open(GuestAddress.of(qmpSocket))) {
             for (GuestDisk disk : DiskInventory.discover(guest.qmp(), guest.pid())) {
                 Path file = disk.active().hostPath().toAbsolutePath();
                 // The files of a volume have a folder of their own.
@@ -84,7 +85,7 @@ public final class RollbackService {
     static RollbackReport rollback(
             RollbackRequest request, ProgressListener progress, RollbackProbe probe)
             throws VmckptException {
-        try (GuestSession guest = GuestSession.open(request.restore().qmpPath())) {
+        try (GuestSession guest = GuestSession.open(GuestAddress.of(request.restore().qmpPath()))) {
             Path journal = journalOf(guest.pid());
             OldGuest old = old(guest, request, journal, probe);
             new RestoreService().check(request.restore(), old);
