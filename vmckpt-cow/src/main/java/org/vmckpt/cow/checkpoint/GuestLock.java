@@ -15,7 +15,7 @@ import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 
 /**
- * Keeps two checkpoints of one guest apart, whatever store or QMP socket they use: byte number
+ * Keeps two who work on one guest apart, whatever store or QMP socket they use: byte number
  * <em>pid</em> of one lock file. The kernel releases it when we die.
  *
  * <p>The file stays open: closing any descriptor of it would drop all locks of this process.
@@ -30,15 +30,21 @@ public final class GuestLock implements AutoCloseable {
         this.lock = lock;
     }
 
-    static GuestLock acquire(long pid) throws VmckptException {
+    /**
+     * Takes it.
+     *
+     * @throws ConflictException when somebody else has it
+     */
+    public static GuestLock acquire(long pid) throws VmckptException {
         Path file = RuntimeFolder.path().resolve("guests.lock");
         try {
             FileLock lock = tryLock(channel(file), pid);
             if (lock == null) {
                 throw new ConflictException(
-                        "checkpoint of the guest with QEMU pid "
+                        "taking hold of the guest with QEMU pid "
                                 + pid
-                                + ": another checkpoint of it is being taken; wait until it ends");
+                                + ": another checkpoint of it is being taken, or a rollback; wait"
+                                + " until it ends");
             }
             return new GuestLock(lock);
         } catch (IOException e) {

@@ -17,6 +17,7 @@ import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.GuestLock;
 import org.vmckpt.cow.linux.Errno;
 import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.UnixPeer;
@@ -42,7 +43,22 @@ final class Recovery {
     }
 
     /**
-     * Leaves one guest.
+     * As {@link #run}, for a process that does not hold the old guest.
+     *
+     * @throws ConflictException when another does: the rollback or its recovery is under way
+     */
+    static Optional<String> runAlone(Path file) throws VmckptException {
+        Optional<Journal> journal = Journal.read(file);
+        if (journal.isEmpty()) {
+            return Optional.empty();
+        }
+        try (GuestLock _ = GuestLock.acquire(journal.get().old().pid())) {
+            return run(file);
+        }
+    }
+
+    /**
+     * Leaves one guest. The caller holds the old one.
      *
      * @param file of the journal, which is gone when this returns
      * @return what became of the guest, as a sentence; empty if nothing had begun

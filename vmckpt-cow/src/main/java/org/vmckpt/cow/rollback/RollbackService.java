@@ -213,13 +213,14 @@ public final class RollbackService {
      * Ends a rollback of the guest at this socket whose process and warden were both killed.
      *
      * @return what became of the guest; empty if there is no such rollback
+     * @throws org.vmckpt.core.ConflictException when it is still under way
      */
     public static Optional<String> recover(Path qmpSocket) throws VmckptException {
         Path wanted = qmpSocket.toAbsolutePath().normalize();
         for (Path file : journals()) {
             Optional<Journal> journal = Journal.read(file);
             if (journal.isPresent() && Path.of(journal.get().qmp()).equals(wanted)) {
-                return Recovery.run(file);
+                return Recovery.runAlone(file);
             }
         }
         return Optional.empty();

@@ -2,6 +2,10 @@ package org.vmckpt.cow.rollback;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
+import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.VmckptException;
 
 /**
@@ -11,6 +15,8 @@ import org.vmckpt.core.VmckptException;
 final class WardenMain {
     static final String READY = "ready";
     static final int DONE = 'Q';
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final long NAP_NANOS = 20_000_000L;
 
     private WardenMain() {}
 
@@ -21,10 +27,25 @@ final class WardenMain {
             return;
         }
         try {
-            Recovery.run(Path.of(arguments[0]))
+            recover(Path.of(arguments[0]))
                     .ifPresent(outcome -> say("the rollback was killed: " + outcome));
         } catch (VmckptException e) {
             say("the rollback was killed: " + e.getMessage());
+        }
+    }
+
+    /** Waits for who else does the same, or for the command that is just ending. */
+    private static Optional<String> recover(Path journal) throws VmckptException {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (true) {
+            try {
+                return Recovery.runAlone(journal);
+            } catch (ConflictException e) {
+                if (System.nanoTime() > deadline) {
+                    throw e;
+                }
+                LockSupport.parkNanos(NAP_NANOS);
+            }
         }
     }
 
