@@ -104,7 +104,7 @@ maven() {
 
 # What building and running the test guest needs.
 install_guest_needs() {
-    install_missing qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils gcc:gcc cpio:cpio ip:iproute2 mkfs.ext4:e2fsprogs
+    install_missing qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils gcc:gcc cpio:cpio lz4:lz4 ip:iproute2 mkfs.ext4:e2fsprogs
     [ -e /usr/include/stdio.h ] || install_packages libc6-dev
 }
 

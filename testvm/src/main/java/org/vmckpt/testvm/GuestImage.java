@@ -7,7 +7,7 @@ import java.util.List;
 /**
  * The folder that {@code testvm/image/build} made.
  *
- * @param folder holds {@code vmlinuz}, {@code initramfs}, {@code counter.img} and {@code
+ * @param folder holds {@code vmlinux}, {@code initramfs}, {@code counter.img} and {@code
  *     slowdisk.so}
  */
 public record GuestImage(Path folder) {
@@ -28,7 +28,7 @@ public record GuestImage(Path folder) {
     }
 
     public Path kernel() {
-        return folder.resolve("vmlinuz");
+        return folder.resolve("vmlinux");
     }
 
     public Path initramfs() {

@@ -7,12 +7,16 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionTimeoutException;
 import org.vmckpt.agent.client.AgentClient;
 import org.vmckpt.agent.client.AgentSocket;
 import org.vmckpt.core.Json;
@@ -114,6 +118,18 @@ final class AgentProcess implements AutoCloseable {
     void signal(String name) throws Exception {
         Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid())).start();
         assertThat(kill.waitFor()).isZero();
+    }
+
+    /** Waits for something; when it does not come the failure shows the log and all threads. */
+    void await(Duration limit, Callable<Boolean> arrived) throws Exception {
+        try {
+            Awaitility.await().atMost(limit).until(arrived);
+        } catch (ConditionTimeoutException e) {
+            // The JVM prints its threads into the log.
+            signal("QUIT");
+            Thread.sleep(1000);
+            throw new AssertionError(log(), e);
+        }
     }
 
     /** It ends by itself; returns how. */

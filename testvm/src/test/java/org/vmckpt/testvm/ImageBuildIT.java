@@ -35,7 +35,7 @@ final class ImageBuildIT {
         assertThat(list(cache.resolve("images"))).containsExactly(image);
         assertThat(list(image))
                 .map(file -> file.getFileName().toString())
-                .containsExactlyInAnyOrder("vmlinuz", "initramfs", "counter.img", "slowdisk.so");
+                .containsExactlyInAnyOrder("vmlinux", "initramfs", "counter.img", "slowdisk.so");
         assertThat(list(cache))
                 .map(file -> file.getFileName().toString())
                 .containsExactlyInAnyOrder("images", "packages", "lock");

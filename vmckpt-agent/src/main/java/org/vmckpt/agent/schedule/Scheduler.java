@@ -89,25 +89,26 @@ public final class Scheduler implements AutoCloseable {
 
     /** Follows the configuration; a schedule that did not change keeps its due time. */
     public void configure(AgentConfig config) {
-        Map<String, Instant> due = new TreeMap<>();
+        List<Entry> added = new ArrayList<>();
         for (AgentConfig.Schedule schedule : config.schedules().values()) {
-            due.put(schedule.name(), firstDue(schedule));
+            if (!has(schedule)) {
+                // Reads the whole store: for new schedules only, and not under the lock.
+                added.add(new Entry(schedule, firstDue(schedule)));
+            }
         }
         synchronized (this) {
             entries.values()
                     .removeIf(entry ->
                             !entry.schedule.equals(config.schedules().get(entry.schedule.name())));
-            config.schedules()
-                    .forEach((name, schedule) ->
-                            entries.computeIfAbsent(
-                                    name,
-                                    _ ->
-                                            new Entry(
-                                                    schedule,
-                                                    due.getOrDefault(name, clock.instant()))));
+            added.forEach(entry -> entries.put(entry.schedule.name(), entry));
             woken = true;
             notifyAll();
         }
+    }
+
+    private synchronized boolean has(AgentConfig.Schedule schedule) {
+        Entry entry = entries.get(schedule.name());
+        return entry != null && entry.schedule.equals(schedule);
     }
 
     private Instant firstDue(AgentConfig.Schedule schedule) {
