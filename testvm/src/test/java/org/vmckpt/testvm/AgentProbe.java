@@ -36,8 +36,9 @@ public record AgentProbe(Path socket) {
     }
 
     /** Its file systems go on being written. */
-    public void awaitWrites() throws IOException {
-        long now = count();
+    public void awaitWrites() {
+        // A read can meet the file while it is being written, and empty.
+        long now = await().atMost(SOON).ignoreExceptions().until(this::count, _ -> true);
         await().atMost(SOON).ignoreExceptions().until(() -> count() > now + 2);
     }
 

@@ -44,6 +44,9 @@ final class AgentProcess implements AutoCloseable {
     static AgentProcess start(Path folder, Map<String, String> environment) throws Exception {
         ProcessBuilder builder =
                 new ProcessBuilder(
+                                // As nohup starts it.
+                                "env",
+                                "--ignore-signal=HUP",
                                 "setpriv",
                                 "--bounding-set",
                                 capabilities(),
