@@ -9,8 +9,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.vmckpt.cow.checkpoint.RuntimeFolder;
 
 /**
  * A libvirtd of our own, with its configuration, state and sockets in one folder, in a mount
@@ -168,6 +171,16 @@ public final class TestLibvirtd implements AutoCloseable {
     /** Where the files of domains may lie. */
     public Path domainFolder() {
         return folder.resolve("vms");
+    }
+
+    /** Folders of sockets through which somebody reaches a domain. */
+    public static Set<Path> monitorFolders() {
+        try (Stream<Path> folders = Files.list(RuntimeFolder.path())) {
+            return folders.filter(it -> it.getFileName().toString().startsWith("libvirt-"))
+                    .collect(Collectors.toSet());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Runs virsh and returns what it printed. */

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -26,6 +27,9 @@ import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
+import org.vmckpt.cow.hook.HookSettings;
+import org.vmckpt.cow.hook.Hooks;
+import org.vmckpt.cow.hook.Script;
 import org.vmckpt.cow.restore.DomainRestore;
 
 /** Domains of a real libvirtd, as an operator has them. */
@@ -34,6 +38,7 @@ final class LibvirtIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     private static TestLibvirtd host;
+    private static Set<Path> monitorFolders;
 
     @TempDir Path folder;
 
@@ -42,11 +47,13 @@ final class LibvirtIT {
     @BeforeAll
     static void startLibvirtd() {
         host = TestLibvirtd.start();
+        monitorFolders = TestLibvirtd.monitorFolders();
     }
 
     @AfterAll
     static void endLibvirtd() {
         host.close();
+        assertThat(monitorFolders).containsAll(TestLibvirtd.monitorFolders());
     }
 
     @BeforeEach
@@ -112,7 +119,7 @@ final class LibvirtIT {
         for (String own : List.of("console.log", "command.sock")) {
             all.put(original.folder().resolve(own), home.resolve(own));
         }
-        DomainRestore.restore(
+        DomainRestore.Request request =
                 new DomainRestore.Request(
                         store,
                         report.manifest(),
@@ -121,13 +128,27 @@ final class LibvirtIT {
                         all,
                         Optional.of(name),
                         true,
-                        false),
-                ProgressListener.none());
+                        false);
+        restoreAskingHooks(request);
         TestDomain copy = original.restoredAs(host, name);
         assertThat(copy.state()).isEqualTo("running");
         requireGoesOn(copy, original);
         host.virsh("destroy", name);
         host.virsh("undefine", name);
+    }
+
+    private void restoreAskingHooks(DomainRestore.Request request) throws Exception {
+        Path scripts = Files.createDirectory(folder.resolve("hooks.d"));
+        Path log = folder.resolve("log");
+        Script.write(scripts, "10-log", "echo $1 $VMCKPT_MONITOR >>" + log);
+        Script.write(scripts, "20-forbid", "[ $1 != pre-restore ]");
+        Hooks hooks = new Hooks(HookSettings.NONE.withFolder(scripts));
+        assertThatThrownBy(() -> DomainRestore.restore(request, hooks, ProgressListener.none()))
+                .hasMessageContaining("20-forbid");
+        assertThat(request.disksDirectory()).doesNotExist();
+        Files.delete(scripts.resolve("20-forbid"));
+        DomainRestore.restore(request, hooks, ProgressListener.none());
+        assertThat(log).hasContent("pre-restore\nfailed\npre-restore\nrestored libvirt:copy");
     }
 
     private static void requireGoesOn(TestDomain copy, TestDomain original) {

@@ -160,7 +160,7 @@ final class RestoreCommand implements Callable<Integer> {
                         newIdentity,
                         paused);
         try (ProgressDisplay progress = session.progress()) {
-            return DomainRestore.restore(request, progress);
+            return DomainRestore.restore(request, hooks.hooks(), progress);
         }
     }
 

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -76,6 +77,12 @@ final class LibvirtFaultIT {
         return CheckpointService.checkpoint(request(), ProgressListener.none());
     }
 
+    /** What a killed process had made is gone. */
+    private static void awaitNothingLeft(Set<Path> before) {
+        await().atMost(SOON)
+                .untilAsserted(() -> assertThat(before).containsAll(TestLibvirtd.monitorFolders()));
+    }
+
     private void awaitRunning() {
         await().atMost(SOON).until(() -> domain.state().equals("running"));
     }
@@ -93,13 +100,16 @@ final class LibvirtFaultIT {
     @ParameterizedTest
     @CsvSource({"FORKED, UFFD", "FORKED, PAUSE"})
     void killedVmckptLeavesADomainThatGoesOn(String point, EngineName engine) throws Exception {
+        Set<Path> before = TestLibvirtd.monitorFolders();
         HaltedCheckpoint.killAt(point, "libvirt:guest@" + host.uri(), store, engine, DiskIo.DRAIN);
         awaitRunning();
         requireNextCheckpointCleansUp();
+        awaitNothingLeft(before);
     }
 
     @Test
     void libvirtdThatIsKilledInThePauseLeavesADomainThatGoesOn() throws Exception {
+        Set<Path> before = TestLibvirtd.monitorFolders();
         assertThatThrownBy(() ->
                         ProbedCheckpoint.take(
                                 request(),
@@ -114,6 +124,7 @@ final class LibvirtFaultIT {
         host.startAgain();
         awaitRunning();
         requireNextCheckpointCleansUp();
+        awaitNothingLeft(before);
     }
 
     @Test

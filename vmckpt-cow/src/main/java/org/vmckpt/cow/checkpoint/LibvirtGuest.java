@@ -81,7 +81,7 @@ final class LibvirtGuest implements AutoCloseable {
 
     /** By which the guard reaches the guest without us. */
     String monitor(long pid) {
-        return GuardMain.LIBVIRT + pid + ":" + domain.uuid() + "@" + host.uri();
+        return GuardMain.LIBVIRT + pid + ":" + domain.uuid() + ":" + folder + ":" + host.uri();
     }
 
     /** What checkpoints of this guest have in common. */

@@ -86,16 +86,18 @@ public final class GuardMain {
         this.patienceNanos = patienceNanos;
     }
 
-    private static GuardMain of(String monitor, String undoLines, Path folder) throws IOException {
-        if (!monitor.startsWith(LIBVIRT)) {
-            return new GuardMain(Path.of(monitor), undoLines);
-        }
-        LibvirtMonitor domain = LibvirtMonitor.open(monitor, folder);
+    private static GuardMain of(LibvirtMonitor domain, String undoLines) {
         return new GuardMain(domain.socket(), undoLines, domain.process(), LIBVIRT_PATIENCE_NANOS);
     }
 
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        GuardMain guard = of(arguments[0], arguments[1], Path.of(arguments[2]));
+        Optional<LibvirtMonitor> domain =
+                arguments[0].startsWith(LIBVIRT)
+                        ? Optional.of(LibvirtMonitor.open(arguments[0]))
+                        : Optional.empty();
+        GuardMain guard =
+                domain.map(it -> of(it, arguments[1]))
+                        .orElseGet(() -> new GuardMain(Path.of(arguments[0]), arguments[1]));
         guard.rehearse(Path.of(arguments[2]));
         Optional<StreamKeeper> stream =
                 arguments.length > 3
@@ -135,7 +137,11 @@ public final class GuardMain {
             guard.takeOver(false);
             UserfaultfdSetting.restoreLeft();
             removeFolder(Path.of(arguments[2]));
+            if (domain.isPresent()) {
+                removeFolder(domain.get().folder());
+            }
         }
+        domain.ifPresent(LibvirtMonitor::close);
     }
 
     private static String line() throws IOException {
@@ -281,7 +287,11 @@ public final class GuardMain {
         return "\"id\": \"" + ID + call + "\"";
     }
 
+    /** Whoever made it may have outlived its connection, and removed it. */
     private static void removeFolder(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
         try (var files = Files.list(folder)) {
             for (Path file : files.toList()) {
                 Files.deleteIfExists(file);

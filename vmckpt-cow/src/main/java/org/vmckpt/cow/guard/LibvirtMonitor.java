@@ -11,28 +11,38 @@ import org.vmckpt.core.libvirt.MonitorBridge;
  * A monitor socket of the guard's own, behind which is libvirt.
  *
  * @param process of the domain's QEMU, in /proc
+ * @param folder where it is, beside that of the process that the guard is for
  */
-record LibvirtMonitor(Path socket, Path process) {
+record LibvirtMonitor(MonitorBridge bridge, Path process, Path folder) implements AutoCloseable {
 
     /**
      * Connects once, so that all is loaded when it is needed.
      *
-     * @param monitor {@code libvirt:}, QEMU's pid, {@code :}, the domain's UUID, {@code @} and
-     *     libvirt's URI
+     * @param monitor {@code libvirt:}, QEMU's pid, the domain's UUID, a folder that only this user
+     *     may enter, and libvirt's URI, with colons between them
      */
-    static LibvirtMonitor open(String monitor, Path folder) throws IOException {
-        int colon = monitor.indexOf(':', GuardMain.LIBVIRT.length());
-        int end = monitor.indexOf('@');
-        String pid = monitor.substring(GuardMain.LIBVIRT.length(), colon);
-        UUID domain = UUID.fromString(monitor.substring(colon + 1, end));
-        String uri = monitor.substring(end + 1);
+    static LibvirtMonitor open(String monitor) throws IOException {
+        String[] parts = monitor.split(":", 5);
+        UUID domain = UUID.fromString(parts[2]);
+        Path folder = Path.of(parts[3]);
+        String uri = parts[4];
         try (LibvirtHost host = LibvirtHost.connect(uri)) {
             host.domain(domain.toString());
-            Path socket = folder.resolve("guard-qmp.sock");
             return new LibvirtMonitor(
-                    MonitorBridge.listen(socket, uri, domain).socket(), Path.of("/proc", pid));
+                    MonitorBridge.listen(folder.resolve("guard.sock"), uri, domain),
+                    Path.of("/proc", parts[1]),
+                    folder);
         } catch (VmckptException e) {
             throw new IOException(e);
         }
+    }
+
+    Path socket() {
+        return bridge.socket();
+    }
+
+    @Override
+    public void close() {
+        bridge.close();
     }
 }

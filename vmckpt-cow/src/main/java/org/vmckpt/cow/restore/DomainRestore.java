@@ -27,6 +27,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.core.store.StoreHold;
 import org.vmckpt.core.stream.DeviceStream;
 import org.vmckpt.cow.disk.DiskMaterializer;
+import org.vmckpt.cow.hook.Hooks;
 
 /**
  * Brings a checkpoint of a domain back as a domain: its disks as raw files of its own, its memory
@@ -68,6 +69,14 @@ public final class DomainRestore {
      */
     public record Report(
             String name, UUID uuid, boolean running, Map<String, Path> disks, Path memory) {}
+
+    /** Restores; hooks are asked before it, and told what became of it. */
+    public static Report restore(Request request, Hooks hooks, ProgressListener progress)
+            throws VmckptException {
+        return hooks.areNone()
+                ? restore(request, progress)
+                : RestoreHooks.around(request, hooks, () -> restore(request, progress));
+    }
 
     /**
      * Restores, and defines the domain. When it fails, what it created is gone again.

@@ -1,8 +1,10 @@
 package org.vmckpt.cow.restore;
 
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.hook.HookEvent;
 import org.vmckpt.cow.hook.HookMessage;
 import org.vmckpt.cow.hook.Hooks;
@@ -29,29 +31,64 @@ public final class RestoreHooks {
             Work<R> work,
             Function<R, RestoreReport> restored)
             throws VmckptException {
+        return around(
+                hooks,
+                event -> message(event, operation, request),
+                work,
+                (message, result) -> {
+                    RestoreReport report = restored.apply(result);
+                    return message.with("pid", (Object) report.pid())
+                            .with("running", (Object) report.running());
+                });
+    }
+
+    /** The same of a domain. */
+    static DomainRestore.Report around(
+            DomainRestore.Request request, Hooks hooks, Work<DomainRestore.Report> work)
+            throws VmckptException {
+        return around(
+                hooks,
+                event -> message(event, request),
+                work,
+                (message, report) ->
+                        message.with("monitor", "libvirt:" + report.name())
+                                .with("running", (Object) report.running()));
+    }
+
+    private static <R> R around(
+            Hooks hooks,
+            Function<HookEvent, HookMessage> message,
+            Work<R> work,
+            BiFunction<HookMessage, R, HookMessage> restored)
+            throws VmckptException {
         try {
-            hooks.ask(message(HookEvent.PRE_RESTORE, operation, request), () -> false);
+            hooks.ask(message.apply(HookEvent.PRE_RESTORE), () -> false);
             R result = work.run();
-            RestoreReport report = restored.apply(result);
-            hooks.tell(
-                    message(HookEvent.RESTORED, operation, request)
-                            .with("pid", (Object) report.pid())
-                            .with("running", (Object) report.running()));
+            hooks.tell(restored.apply(message.apply(HookEvent.RESTORED), result));
             return result;
         } catch (VmckptException | RuntimeException e) {
-            hooks.tell(message(HookEvent.FAILED, operation, request).withError(e));
+            hooks.tell(message.apply(HookEvent.FAILED).withError(e));
             throw e;
         }
     }
 
     private static HookMessage message(HookEvent event, String operation, RestoreRequest request) {
-        Manifest manifest = request.manifest();
+        return of(event, operation, request.manifest(), request.store())
+                .with("monitor", request.qmpPath().toString())
+                .with("disks", request.disksDirectory().toString());
+    }
+
+    private static HookMessage message(HookEvent event, DomainRestore.Request request) {
+        return of(event, "restore", request.manifest(), request.store())
+                .with("disks", request.disksDirectory().toString());
+    }
+
+    private static HookMessage of(
+            HookEvent event, String operation, Manifest manifest, Store store) {
         return HookMessage.of(event, operation)
                 .with("guest", manifest.guest().name())
-                .with("monitor", request.qmpPath().toString())
                 .with("checkpoint", manifest.id().value())
                 .with("name", manifest.name())
-                .with("disks", request.disksDirectory().toString())
-                .with("store", request.store().directory().toString());
+                .with("store", store.directory().toString());
     }
 }
