@@ -46,7 +46,8 @@ final class LayeringTest {
                         "org.vmckpt.agent.job..",
                         "org.vmckpt.agent.metrics..",
                         "org.vmckpt.agent.schedule..",
-                        "org.vmckpt.agent.service..")
+                        "org.vmckpt.agent.service..",
+                        "org.vmckpt.agent.volume..")
                 .layer("testvm")
                 .definedBy("org.vmckpt.testvm..")
                 .whereLayer("testvm")

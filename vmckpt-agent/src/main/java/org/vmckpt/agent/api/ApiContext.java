@@ -10,6 +10,7 @@ import org.vmckpt.agent.job.JobState;
 import org.vmckpt.agent.job.Jobs;
 import org.vmckpt.agent.metrics.AgentMetrics;
 import org.vmckpt.agent.schedule.Scheduler;
+import org.vmckpt.agent.volume.Volumes;
 import org.vmckpt.core.store.Store;
 
 /** The parts of the agent that the API shows and steers. */
@@ -18,6 +19,7 @@ public record ApiContext(
         Jobs jobs,
         Guests guests,
         Scheduler scheduler,
+        Volumes volumes,
         AgentMetrics metrics,
         Instant startedAt) {
 

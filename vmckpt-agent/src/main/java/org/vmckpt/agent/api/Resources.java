@@ -37,6 +37,7 @@ final class Resources {
         Resources resources = new Resources(context);
         Routes routes = new Routes();
         WebPage.addTo(routes);
+        VolumeResources.addTo(routes, context);
         return routes.add("GET", "/v1/health", resources::health)
                 .add("GET", "/v1/openapi.yaml", _ -> description())
                 .add("GET", "/metrics", resources::metrics)

@@ -20,13 +20,15 @@ public record AgentConfig(
         Limits limits,
         Map<String, Guest> guests,
         Map<String, Schedule> schedules,
+        Map<String, Volume> volumes,
         HookSettings hooks) {
-    /** Of guests and schedules: also safe in a path, a header and a label. */
+    /** Of guests, schedules and volumes: also safe in a path, a header and a label. */
     public static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
     public AgentConfig {
         guests = Collections.unmodifiableMap(new TreeMap<>(guests));
         schedules = Collections.unmodifiableMap(new TreeMap<>(schedules));
+        volumes = Collections.unmodifiableMap(new TreeMap<>(volumes));
     }
 
     /**
@@ -61,6 +63,9 @@ public record AgentConfig(
             Duration drainTimeout,
             DiskIo diskIo,
             Optional<Path> agentSocket) {}
+
+    /** A volume that is served. */
+    public record Volume(String name, Path folder, Path socket) {}
 
     /**
      * Checkpoints that are taken by themselves.

@@ -23,6 +23,7 @@ import org.vmckpt.agent.config.AgentConfig.Guest;
 import org.vmckpt.agent.config.AgentConfig.Limits;
 import org.vmckpt.agent.config.AgentConfig.Schedule;
 import org.vmckpt.agent.config.AgentConfig.Tcp;
+import org.vmckpt.agent.config.AgentConfig.Volume;
 import org.vmckpt.agent.config.Values.Address;
 import org.vmckpt.agent.schedule.Timing;
 import org.vmckpt.core.store.KeepPeriods;
@@ -94,6 +95,7 @@ public final class ConfigReader {
         Limits limits = limits(top.section("limits"));
         Map<String, Section> guests = top.section("guests").namedSections();
         Map<String, Section> schedules = top.section("schedules").namedSections();
+        Map<String, Volume> volumes = VolumesSection.read(top.section("volumes"));
         HookSettings hooks = HooksSection.read(top.section("hooks"));
         top.end();
         Map<String, Schedule> readSchedules = new HashMap<>();
@@ -113,7 +115,7 @@ public final class ConfigReader {
                 section.problem("monitor", "is the monitor of guest " + other + " already");
             }
         });
-        return new AgentConfig(store, api, limits, readGuests, readSchedules, hooks);
+        return new AgentConfig(store, api, limits, readGuests, readSchedules, volumes, hooks);
     }
 
     private static Api api(Section section) {

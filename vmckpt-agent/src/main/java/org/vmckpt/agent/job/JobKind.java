@@ -8,7 +8,8 @@ public enum JobKind {
     CHECKPOINT,
     RELEASE,
     LEND,
-    VERIFY;
+    VERIFY,
+    COMMIT;
 
     @JsonValue
     public String text() {

@@ -21,6 +21,7 @@ import org.vmckpt.agent.job.JobState;
 import org.vmckpt.agent.job.Jobs;
 import org.vmckpt.agent.metrics.AgentMetrics;
 import org.vmckpt.agent.schedule.Scheduler;
+import org.vmckpt.agent.volume.Volumes;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
@@ -45,6 +46,7 @@ public final class Agent implements AutoCloseable {
     private final StoreKeeper keeper;
     private final Guests guests;
     private final Scheduler scheduler;
+    private final Volumes volumes;
     private volatile AgentConfig config;
 
     private Agent(AgentConfig config, Runnable alive) throws VmckptException {
@@ -62,8 +64,10 @@ public final class Agent implements AutoCloseable {
                     new Guests(store, jobs, new Observer(), socket.resolveSibling("agent.json"));
             parts.push(guests);
             this.scheduler = new Scheduler(new Host(), Clock.systemUTC());
+            this.volumes = Volumes.start(config, jobs);
+            parts.push(volumes);
             ApiContext context =
-                    new ApiContext(store, jobs, guests, scheduler, metrics, Instant.now());
+                    new ApiContext(store, jobs, guests, scheduler, volumes, metrics, Instant.now());
             metrics.observe(context.metricSource());
             FreezeNote.thawAllLeft();
             guests.start(config);
@@ -90,7 +94,9 @@ public final class Agent implements AutoCloseable {
         return new Agent(config, alive);
     }
 
-    /** Takes on new guests and schedules; the rest needs a new start, which is said. */
+    /**
+     * Takes on new guests, schedules, volumes and hooks; the rest needs a new start, which is said.
+     */
     public void reconfigure(AgentConfig next) {
         AgentConfig now = config;
         if (!next.store().equals(now.store())
@@ -105,9 +111,11 @@ public final class Agent implements AutoCloseable {
                         now.limits(),
                         next.guests(),
                         next.schedules(),
+                        next.volumes(),
                         next.hooks());
         config = merged;
         guests.configure(merged);
+        volumes.configure(merged);
         scheduler.configure(merged);
     }
 

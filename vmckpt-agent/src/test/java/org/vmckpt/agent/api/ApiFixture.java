@@ -31,6 +31,12 @@ final class ApiFixture implements AutoCloseable {
                         "guests:",
                         "  vm1: {monitor: " + folder.resolve("vm1.sock") + "}",
                         "  vm2: {monitor: " + folder.resolve("vm2.sock") + "}",
+                        "volumes:",
+                        "  disk: {folder: "
+                                + folder.resolve("disk")
+                                + ", socket: "
+                                + folder.resolve("disk.nbd")
+                                + "}",
                         "schedules:",
                         "  yearly: {guest: vm2, cron: '0 0 1 1 *', keep: {last: 1}}",
                         "api: {socket: " + socket(folder) + extra(lines));

@@ -75,6 +75,15 @@ class OpenApiTest {
         String event = "/v1/libvirt/events?operation=stopped&domain=";
         require("post", "/v1/libvirt/events", 202, http.request("POST", event + "vm1", ""));
         require("post", "/v1/libvirt/events", 400, http.request("POST", event, ""));
+        require("get", "/v1/volumes", 200, http.get("/v1/volumes"));
+        require("get", "/v1/volumes/{volume}", 200, http.get("/v1/volumes/disk"));
+        require("get", "/v1/volumes/{volume}", 400, http.get("/v1/volumes/..%2Fdisk"));
+        String fork = "/v1/volumes/disk/fork";
+        require("post", "/v1/volumes/{volume}/fork", 404, http.request("POST", fork, "{}"));
+        String up = "{\"hold\": \"../x\"}";
+        require("post", "/v1/volumes/{volume}/fork", 400, http.request("POST", fork, up));
+        String commit = "/v1/volumes/disk/commit";
+        require("post", "/v1/volumes/{volume}/commit", 202, http.request("POST", commit, "{}"));
         require("get", "/v1/schedules", 200, http.get("/v1/schedules"));
         require(
                 "post",

@@ -57,6 +57,12 @@ class ConfigReaderTest {
         assertThat(guest.track()).isTrue();
         assertThat(guest.cowBudgetBytes()).hasValue(256 << 20);
         assertThat(guest.diskIo()).isEqualTo(DiskIo.AUTO);
+        assertThat(config.volumes().get("vm1-disk"))
+                .isEqualTo(
+                        new AgentConfig.Volume(
+                                "vm1-disk",
+                                Path.of("/srv/vm1"),
+                                Path.of("/run/vmckpt/vm1-disk.nbd")));
         AgentConfig.Schedule hourly = Objects.requireNonNull(config.schedules().get("vm1-hourly"));
         assertThat(hourly.timing()).isEqualTo(new Every(Duration.ofHours(1)));
         Retention keep = hourly.keep().orElseThrow();
