@@ -34,7 +34,8 @@ public final class SlowVolumeServer implements AutoCloseable {
     public SlowVolumeServer(List<Path> volumes, Path socket) throws VmckptException {
         FileOpener opener =
                 (path, writable) ->
-                        new SlowFile(FileOpener.PLAIN.open(path, writable), this::access);
+                        new SlowFile(
+                                FileOpener.PLAIN.open(path, writable), this::access, this::delay);
         List<VolumeFolder> folders = new ArrayList<>();
         for (Path volume : volumes) {
             folders.add(VolumeFolder.of(volume));
@@ -67,7 +68,10 @@ public final class SlowVolumeServer implements AutoCloseable {
         delayMillis.set(millis);
     }
 
-    /** Whether each read, write and sync of a file from now on is an error of the disk. */
+    /**
+     * Whether each read and write of a file from now on is an error of the disk. Not each sync:
+     * what a file holds after one that failed is not known, so that a volume is over then.
+     */
     public void fail(boolean wanted) {
         failing.set(wanted);
     }
@@ -76,6 +80,10 @@ public final class SlowVolumeServer implements AutoCloseable {
         if (failing.get()) {
             throw new IOException("the disk is broken");
         }
+        delay();
+    }
+
+    private void delay() {
         LockSupport.parkNanos(delayMillis.get() * 1_000_000);
     }
 
@@ -84,17 +92,19 @@ public final class SlowVolumeServer implements AutoCloseable {
         server.close();
     }
 
-    /** What happens first when a file is accessed. */
+    /** What happens first when a file is read or written. */
     private interface Access {
         void begin() throws IOException;
     }
 
     private static final class SlowFile extends ForwardingFile {
         private final Access access;
+        private final Runnable delay;
 
-        SlowFile(StorageFile file, Access access) {
+        SlowFile(StorageFile file, Access access, Runnable delay) {
             super(file);
             this.access = access;
+            this.delay = delay;
         }
 
         @Override
@@ -111,7 +121,7 @@ public final class SlowVolumeServer implements AutoCloseable {
 
         @Override
         public void sync() throws IOException {
-            access.begin();
+            delay.run();
             super.sync();
         }
     }
