@@ -3,7 +3,6 @@ package org.vmckpt.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -69,16 +68,9 @@ final class VolumeForkCommand implements Callable<Integer> {
     }
 
     private JsonNode ask(VolumeFolder volume, VolumeFolder.Owner server) throws VmckptException {
-        List<String> name = List.of(VolumeInfo.of(volume).name());
+        String name = VolumeInfo.of(volume).name();
         try (ControlClient client = connect(volume, server)) {
-            if (owner == null) {
-                client.prepare(name);
-            } else {
-                client.prepare(name, owner);
-            }
-            JsonNode fork = client.fork(name, Optional.ofNullable(owner)).path("forks").path(0);
-            client.settle(name, SETTLE_MILLIS);
-            return fork;
+            return client.forkAndSettle(name, Optional.ofNullable(owner), SETTLE_MILLIS);
         }
     }
 

@@ -40,7 +40,7 @@ public final class ConfigReader {
     private static final int MAX_COUNT = 100_000;
 
     /** Where each field goes that is wrong or missing; the result is then thrown away. */
-    private static final Path NOWHERE = Path.of("/nonexistent");
+    static final Path NOWHERE = Path.of("/nonexistent");
 
     private ConfigReader() {}
 

@@ -7,9 +7,6 @@ import org.vmckpt.agent.config.AgentConfig.Volume;
 
 /** The part of the configuration about volumes. */
 final class VolumesSection {
-    /** For a path that is wrong or missing; the result is then thrown away. */
-    private static final Path NOWHERE = Path.of("/nonexistent");
-
     private VolumesSection() {}
 
     static Map<String, Volume> read(Section section) {
@@ -17,8 +14,10 @@ final class VolumesSection {
         Map<Path, String> paths = new HashMap<>();
         section.namedSections()
                 .forEach((name, fields) -> {
-                    Path folder = fields.required("folder", Values::path).orElse(NOWHERE);
-                    Path socket = fields.required("socket", Values::socket).orElse(NOWHERE);
+                    Path folder =
+                            fields.required("folder", Values::path).orElse(ConfigReader.NOWHERE);
+                    Path socket =
+                            fields.required("socket", Values::socket).orElse(ConfigReader.NOWHERE);
                     requireOwn(name, "folder", folder, fields, paths);
                     requireOwn(name, "socket", socket, fields, paths);
                     fields.end();
@@ -30,7 +29,7 @@ final class VolumesSection {
     private static void requireOwn(
             String name, String field, Path path, Section fields, Map<Path, String> paths) {
         String other = paths.putIfAbsent(path, name);
-        if (other != null && !path.equals(NOWHERE)) {
+        if (other != null && !path.equals(ConfigReader.NOWHERE)) {
             fields.problem(field, "is used by volume " + other + " already");
         }
     }

@@ -85,16 +85,9 @@ final class ServedVolume {
 
     /** Freezes what is there now; returns the server's answer. */
     JsonNode fork(Optional<String> owner) throws VmckptException {
-        List<String> name = List.of(VolumeInfo.of(folder()).name());
+        String name = VolumeInfo.of(folder()).name();
         try (ControlClient client = connect()) {
-            if (owner.isPresent()) {
-                client.prepare(name, owner.get());
-            } else {
-                client.prepare(name);
-            }
-            JsonNode fork = client.fork(name, owner).path("forks").path(0);
-            client.settle(name, SETTLE_LIMIT.toMillis());
-            return fork;
+            return client.forkAndSettle(name, owner, SETTLE_LIMIT.toMillis());
         }
     }
 

@@ -85,6 +85,26 @@ public final class ControlClient implements AutoCloseable {
     }
 
     /**
+     * Forks one volume, with all that belongs to it: the next layer is made first, and the frozen
+     * one is at rest and durable in the end.
+     *
+     * @param owner as in {@link #fork}
+     * @return what the server says of this fork: frozen, active and micros
+     */
+    public JsonNode forkAndSettle(String volume, Optional<String> owner, long limitMillis)
+            throws VmckptException {
+        List<String> name = List.of(volume);
+        if (owner.isPresent()) {
+            prepare(name, owner.get());
+        } else {
+            prepare(name);
+        }
+        JsonNode fork = fork(name, owner).path("forks").path(0);
+        settle(name, limitMillis);
+        return fork;
+    }
+
+    /**
      * From now on all requests, also those under way, are answered with EIO, until {@link
      * #endReissue}, or this client is closed, or the time is over.
      *
