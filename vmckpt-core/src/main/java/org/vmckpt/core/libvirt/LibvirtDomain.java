@@ -9,6 +9,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.libvirt.Domain;
 import org.libvirt.DomainBlockJobInfo;
 import org.libvirt.DomainJobInfo;
+import org.libvirt.Error.ErrorNumber;
 import org.libvirt.LibvirtException;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
@@ -126,12 +127,14 @@ public final class LibvirtDomain {
     /** Makes the disks go on in qcow2 files that are there already; the guest may run. */
     public void fork(List<NewLayer> layers) throws VmckptException {
         try {
-            domain.snapshotCreateXML(
-                    DomainXml.snapshot(layers, diskFiles().keySet()),
+            int flags =
                     SNAPSHOT_DISK_ONLY
                             | SNAPSHOT_NO_METADATA
                             | SNAPSHOT_REUSE_EXTERNAL
-                            | SNAPSHOT_ATOMIC);
+                            | SNAPSHOT_ATOMIC;
+            String xml = DomainXml.snapshot(layers, diskFiles().keySet());
+            // The handle would keep the connection open until it is collected.
+            domain.snapshotCreateXML(xml, flags).free();
         } catch (LibvirtException e) {
             throw failure("forking the disks of", e);
         }
@@ -200,6 +203,10 @@ public final class LibvirtDomain {
             domain.blockJobAbort(target, ABORT_PIVOT);
             return true;
         } catch (LibvirtException e) {
+            // All may be copied a moment before QEMU has told libvirt so.
+            if (LibvirtErrors.code(e) == ErrorNumber.VIR_ERR_BLOCK_COPY_ACTIVE) {
+                return false;
+            }
             throw failure("folding disk " + target + " of", e);
         }
     }

@@ -1,5 +1,6 @@
 package org.vmckpt.core.libvirt;
 
+import org.jspecify.annotations.Nullable;
 import org.libvirt.Error.ErrorNumber;
 import org.libvirt.LibvirtException;
 import org.vmckpt.core.ConflictException;
@@ -13,6 +14,11 @@ import org.vmckpt.core.VmckptException;
 final class LibvirtErrors {
     private LibvirtErrors() {}
 
+    /** Null when libvirt says none. */
+    static @Nullable ErrorNumber code(LibvirtException e) {
+        return e.getError() == null ? null : e.getError().getCode();
+    }
+
     /**
      * One of ours.
      *
@@ -20,7 +26,7 @@ final class LibvirtErrors {
      */
     static VmckptException of(String operation, LibvirtException e) {
         String text = operation + ": libvirt says: " + e.getMessage();
-        ErrorNumber code = e.getError() == null ? null : e.getError().getCode();
+        ErrorNumber code = code(e);
         if (code == null) {
             return new TransportException(text, e);
         }

@@ -2,6 +2,9 @@ package org.vmckpt.core.libvirt;
 
 import com.sun.jna.Pointer;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -28,6 +31,10 @@ public final class LibvirtHost implements AutoCloseable {
 
     /** Native code refers to them: they must not be collected. */
     private final Set<MonitorEvents.Listener> listeners = ConcurrentHashMap.newKeySet();
+
+    /** Each would hold the connection to libvirtd open until it is collected. */
+    private final Set<Domain> handles =
+            Collections.synchronizedSet(Collections.newSetFromMap(new IdentityHashMap<>()));
 
     private LibvirtHost(String uri, Connection connection) {
         this.uri = uri;
@@ -88,6 +95,7 @@ public final class LibvirtHost implements AutoCloseable {
                     UUID_TEXT.matcher(nameOrUuid).matches()
                             ? connection.domainLookupByUUID(UUID.fromString(nameOrUuid))
                             : connection.domainLookupByName(nameOrUuid);
+            handles.add(domain);
             return new LibvirtDomain(
                     this, domain, domain.getName(), UUID.fromString(domain.getUUIDString()));
         } catch (LibvirtException e) {
@@ -143,8 +151,14 @@ public final class LibvirtHost implements AutoCloseable {
         void happened(String event, long seconds, int micros, String details);
     }
 
+    /** What lasts until it is closed. */
+    interface Subscription extends AutoCloseable {
+        @Override
+        void close();
+    }
+
     /** Hears of all events of QEMUs, on the event loop's thread, until closed. */
-    AutoCloseable subscribe(UUID wanted, EventListener listener) throws VmckptException {
+    Subscription subscribe(UUID wanted, EventListener listener) throws VmckptException {
         MonitorEvents.Listener callback =
                 (conn, domain, event, seconds, micros, details, opaque) -> {
                     if (uuidOf(domain).equals(wanted)) {
@@ -178,6 +192,9 @@ public final class LibvirtHost implements AutoCloseable {
     @Override
     public void close() {
         try {
+            for (Domain domain : List.copyOf(handles)) {
+                domain.free();
+            }
             connection.close();
         } catch (LibvirtException e) {
             // Nothing that was asked for is lost by it.

@@ -116,7 +116,7 @@ public final class MonitorBridge implements AutoCloseable {
         }
 
         void serve() throws IOException, VmckptException {
-            try (AutoCloseable _ = domain.host().subscribe(domain.uuid(), this::event);
+            try (LibvirtHost.Subscription _ = domain.host().subscribe(domain.uuid(), this::event);
                     InputStream in =
                             new BufferedInputStream(Channels.newInputStream(channel), 1 << 16)) {
                 write(greeting().toString());
@@ -125,10 +125,6 @@ public final class MonitorBridge implements AutoCloseable {
                 }
             } catch (LibvirtException e) {
                 throw LibvirtErrors.of("the monitor of domain " + domain.name(), e);
-            } catch (IOException | VmckptException | RuntimeException e) {
-                throw e;
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
             }
         }
 
@@ -168,7 +164,8 @@ public final class MonitorBridge implements AutoCloseable {
             try {
                 return (ObjectNode) ask(command.toString());
             } catch (LibvirtException e) {
-                if (!domain.host().isAlive()) {
+                // Then the client learns it as QEMU's own would: the connection ends.
+                if (!domain.host().isAlive() || hasEnded()) {
                     throw e;
                 }
                 ObjectNode error = Json.MAPPER.createObjectNode();
@@ -176,6 +173,14 @@ public final class MonitorBridge implements AutoCloseable {
                         .put("class", "GenericError")
                         .put("desc", "libvirt: " + e.getMessage());
                 return error;
+            }
+        }
+
+        private boolean hasEnded() {
+            try {
+                return !domain.isActive();
+            } catch (VmckptException e) {
+                return false;
             }
         }
 

@@ -83,6 +83,14 @@ final class ManifestChanges {
         }
     }
 
+    /** Deletes the manifest only; NotFoundException when it is not there. */
+    RemoveReport remove(CheckpointId id) throws VmckptException {
+        try (StoreHold _ = segmentLock.share("remove a checkpoint from");
+                StoreHold _ = manifestLock.excludeSoon("remove a checkpoint from")) {
+            return new Removal(directory, catalog).unlist(id);
+        }
+    }
+
     /** Deletes manifests only; one that is not there is no error. */
     void unlist(Collection<CheckpointId> ids) throws VmckptException {
         try (StoreHold _ = segmentLock.share("remove checkpoints from");

@@ -38,7 +38,15 @@ final class Removal {
         Set<SegmentName> unused = new TreeSet<>(listed);
         unused.removeAll(used);
         deleteSegments(unused);
-        return new RemoveReport(id, segmentsRemoved, listed.size() - unused.size(), bytesFreed);
+        return new RemoveReport(
+                id, segmentsRemoved, listed.size() - unused.size(), bytesFreed, false);
+    }
+
+    /** Its segments stay; NotFoundException when it is not there. */
+    RemoveReport unlist(CheckpointId id) throws VmckptException {
+        int listed = listedBy(id).size();
+        deleteManifest(id);
+        return new RemoveReport(id, 0, listed, 0, true);
     }
 
     /** A manifest that cannot be read can still be removed; cleaning then finds its segments. */

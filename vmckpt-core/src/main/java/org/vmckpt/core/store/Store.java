@@ -3,13 +3,17 @@ package org.vmckpt.core.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.CheckpointId;
@@ -175,8 +179,32 @@ public final class Store implements AutoCloseable {
         return sum;
     }
 
+    /** What all its files take, with those that are being written or that nobody needs any more. */
+    public long usedBytes() throws VmckptException {
+        AtomicLong sum = new AtomicLong();
+        try {
+            Files.walkFileTree(
+                    directory.root(),
+                    new SimpleFileVisitor<>() {
+                        @Override
+                        public FileVisitResult visitFile(Path file, BasicFileAttributes is) {
+                            sum.addAndGet(is.isRegularFile() ? is.size() : 0);
+                            return FileVisitResult.CONTINUE;
+                        }
+
+                        @Override
+                        public FileVisitResult visitFileFailed(Path file, IOException removed) {
+                            return FileVisitResult.CONTINUE;
+                        }
+                    });
+        } catch (IOException e) {
+            throw directory.failure("measure the store", directory.root(), e);
+        }
+        return sum.get();
+    }
+
     /** What the file system has left for us. */
-    long usableBytes() throws VmckptException {
+    public long usableBytes() throws VmckptException {
         try {
             return Files.getFileStore(directory.root()).getUsableSpace();
         } catch (IOException e) {
@@ -206,9 +234,19 @@ public final class Store implements AutoCloseable {
         }
     }
 
-    /** Removes a checkpoint and those of its segments that no other checkpoint uses. */
+    /**
+     * Removes a checkpoint and those of its segments that no other checkpoint uses. While others
+     * read or write the store, segments stay until the next {@link #clean}.
+     */
     public RemoveReport remove(CheckpointId id) throws VmckptException {
-        try (StoreHold _ = lock.exclude("remove a checkpoint from")) {
+        StoreHold alone;
+        try {
+            alone = lock.exclude("remove a checkpoint from");
+        } catch (ConflictException e) {
+            LOG.debug("remove only the manifest: {}", e.getMessage());
+            return changes.remove(id);
+        }
+        try (alone) {
             return new Removal(directory, catalog).remove(id);
         }
     }

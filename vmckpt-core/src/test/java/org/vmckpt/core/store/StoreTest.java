@@ -51,6 +51,16 @@ class StoreTest {
     }
 
     @Test
+    void itsSizeIsThatOfItsFiles() throws Exception {
+        long empty = store.usedBytes();
+        Manifest manifest = Fixture.checkpoint(store, 1);
+        long one = store.usedBytes();
+        assertThat(one).isGreaterThan(empty + store.storedBytes(manifest));
+        store.remove(manifest.id());
+        assertThat(store.usedBytes()).isLessThan(one - store.storedBytes(manifest));
+    }
+
+    @Test
     void aNameSharedByTwoCheckpointsIsAmbiguous() throws Exception {
         SegmentName devices = store.putBytes(SegmentKind.DEVICE, Fixture.noise(1, 1));
         SegmentName memory = Fixture.memory(store, Fixture.noise(1, 2));
@@ -118,26 +128,31 @@ class StoreTest {
     }
 
     @Test
-    void nothingIsRemovedWhileACheckpointIsBeingWritten() throws Exception {
+    void segmentsStayWhileTheStoreIsInUse() throws Exception {
         Manifest manifest = Fixture.checkpoint(store, 1);
         try (Store other = Store.open(store.directory())) {
             SegmentName unpublished = Fixture.memory(other, Fixture.noise(1, 9));
+            RemoveReport removed = store.remove(manifest.id());
+            assertThat(removed.segmentsSkipped()).isTrue();
+            assertThat(removed.segmentsRemoved()).isZero();
+            assertThat(store.list()).isEmpty();
             assertThatThrownBy(() -> store.remove(manifest.id()))
-                    .isInstanceOf(ConflictException.class)
-                    .hasMessageContaining("try again");
+                    .isInstanceOf(NotFoundException.class);
             assertThat(store.clean().segmentsSkipped()).isTrue();
+            manifest.segments()
+                    .forEach(name -> assertThat(Fixture.segmentFile(store, name)).exists());
             other.openSegment(unpublished).close();
             other.abandon(List.of(unpublished));
             CleanReport report = store.clean();
             assertThat(report.segmentsSkipped()).isFalse();
-            assertThat(report.segmentsRemoved()).isEqualTo(1);
+            assertThat(report.segmentsRemoved()).isEqualTo(1 + manifest.segments().size());
         }
+        Manifest next = Fixture.checkpoint(store, 2);
         try (StoreHold hold = store.hold()) {
             assertThat(hold).isNotNull();
-            assertThatThrownBy(() -> store.remove(manifest.id()))
-                    .isInstanceOf(ConflictException.class);
+            assertThat(store.remove(next.id()).segmentsSkipped()).isTrue();
         }
-        store.remove(manifest.id());
+        assertThat(store.clean().segmentsRemoved()).isEqualTo(next.segments().size());
     }
 
     @Test
