@@ -89,6 +89,7 @@ final class CheckpointRun implements AutoCloseable {
     private CheckpointReport takeWithHooks() throws VmckptException {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         progress.update("prepare", 0, -1, "");
+        guest.requireNoJob();
         GuestStatus status = GuestStatus.query(qmp);
         GuestDefinition definition = guest.definition();
         hooks.ask(definition, cancellation);
@@ -101,6 +102,7 @@ final class CheckpointRun implements AutoCloseable {
         // Until QEMU has begun its snapshot, which is when the guest goes on.
         QemuPermission permission =
                 takeBack.keep("permission", QemuPermission.of(choice.chosen(), pid));
+        guest.requireNoJob();
         MigrationSetup migration = MigrationSetup.apply(qmp, choice.chosen());
         takeBack.always("migration settings", migration::undo);
         Guard guard = ready.guard(migration.undoLines(), choice.chosen() == EngineName.BACKGROUND);

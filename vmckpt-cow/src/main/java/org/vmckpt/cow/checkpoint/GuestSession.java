@@ -138,6 +138,16 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock, Optional<Lib
         return libvirt.map(it -> read.reachedBy(it.reference())).orElse(read);
     }
 
+    /**
+     * Refuses while libvirt migrates or saves it: neither knows of the settings that a checkpoint
+     * makes, and would fail for them. A session lives longer than one checkpoint.
+     */
+    void requireNoJob() throws VmckptException {
+        if (libvirt.isPresent()) {
+            libvirt.get().domain().requireNoJob();
+        }
+    }
+
     /** What libvirt would need to define it, without overlays of ours. */
     Optional<String> domainXml(List<GuestDisk> disks) throws VmckptException {
         return libvirt.isPresent()

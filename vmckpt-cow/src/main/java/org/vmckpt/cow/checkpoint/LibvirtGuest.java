@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
@@ -61,9 +60,7 @@ final class LibvirtGuest implements AutoCloseable {
 
     private static Path makeFolder() throws StorageException {
         try {
-            Path parent = Files.createDirectories(RuntimeFolder.path());
-            Files.setPosixFilePermissions(parent, PosixFilePermissions.fromString("rwx--x--x"));
-            return Files.createTempDirectory(parent, "libvirt-");
+            return RuntimeFolder.makeTemporary("libvirt");
         } catch (IOException e) {
             throw new StorageException(
                     "making a folder for a monitor's socket in " + RuntimeFolder.path() + ": " + e,

@@ -7,7 +7,6 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.StorageException;
@@ -30,9 +29,7 @@ final class MigrationSocket implements StreamSource, AutoCloseable {
     /** Makes a folder where the user that QEMU runs as can connect, and nobody else. */
     static MigrationSocket make(long qemuPid) throws VmckptException {
         try {
-            Path parent = Files.createDirectories(RuntimeFolder.path());
-            Files.setPosixFilePermissions(parent, PosixFilePermissions.fromString("rwx--x--x"));
-            Path folder = Files.createTempDirectory(parent, "device-");
+            Path folder = RuntimeFolder.makeTemporary("device");
             UserPrincipal owner = Files.getOwner(Path.of("/proc", Long.toString(qemuPid)));
             Files.setOwner(folder, owner);
             return new MigrationSocket(folder, folder.resolve("state.sock"), owner);
@@ -117,7 +114,7 @@ final class MigrationSocket implements StreamSource, AutoCloseable {
             Files.deleteIfExists(socket);
             Files.deleteIfExists(folder);
         } catch (IOException e) {
-            // An empty folder under /run is all that can stay behind.
+            // An empty folder under /run is all that can stay behind, for a while.
         }
     }
 }

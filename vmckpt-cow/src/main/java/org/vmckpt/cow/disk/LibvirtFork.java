@@ -82,8 +82,7 @@ public final class LibvirtFork implements DiskFork {
             overlays.forEach((target, it) -> layers.add(new NewLayer(target, it.path())));
             domain.fork(layers);
         } catch (VmckptException e) {
-            deleteAfter(e, overlays);
-            throw e;
+            throw FailedLibvirtFork.settle(e, domain, qemuPid, overlays.values());
         }
         List<GuestDisk> now = DiskInventory.discover(qmp, qemuPid);
         for (Map.Entry<String, Overlay> entry : overlays.entrySet()) {

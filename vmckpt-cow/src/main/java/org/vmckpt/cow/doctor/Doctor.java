@@ -48,12 +48,19 @@ public final class Doctor {
                     host.host(),
                     List.of(
                             Finding.obstacle(
-                                    "monitor",
-                                    String.valueOf(e.getMessage()),
-                                    "start the guest with one more -qmp"
-                                            + " unix:PATH,server=on,wait=off, or end the other"
-                                            + " client")));
+                                    "monitor", String.valueOf(e.getMessage()), otherWay(guest))));
         }
+    }
+
+    private static String otherWay(GuestAddress guest) {
+        return switch (guest) {
+            case GuestAddress.Qmp _ ->
+                    "start the guest with one more -qmp unix:PATH,server=on,wait=off, or end the"
+                            + " other client";
+            case GuestAddress.Libvirt _ ->
+                    "end what works on the domain (vmckpt watch, the agent's tracking, a job of"
+                            + " libvirt), and run vmckpt as root on the domain's own host";
+        };
     }
 
     private static List<Finding> examineGuest(GuestSession session, boolean attach)

@@ -47,7 +47,10 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.state.regions.forEach(CaptureRegion::countAnew);
         this.copier = new Copier(tracker.state, tracker.pool, tracker.faults, tracking);
         this.copierThread = MemoryTracker.thread("vmckpt-copier", copier);
-        int writerCount = Math.min(MAX_WRITERS, Runtime.getRuntime().availableProcessors());
+        // One processor less than there are: what is nicer than a vCPU still takes a tenth of its
+        // processor, its caches, and the guest's place on it.
+        int processors = Runtime.getRuntime().availableProcessors();
+        int writerCount = Math.clamp(processors - 1, 1, MAX_WRITERS);
         for (int i = 0; i < writerCount; i++) {
             SlotWriter writer = new SlotWriter(tracker.state, tracker.pool, sink, copier);
             writers.add(writer);

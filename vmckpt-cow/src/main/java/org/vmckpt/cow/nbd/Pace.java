@@ -15,7 +15,10 @@ import java.util.concurrent.atomic.AtomicInteger;
  * <p>Updates that race may get lost; it is an estimate.
  */
 final class Pace {
-    private static final long SLOW_NANOS = 60_000;
+    private static final long SLOW_READ_NANOS = 60_000;
+
+    /** The first write to a cluster of 64 KiB moves all of it, twice: that alone takes 40 us. */
+    private static final long SLOW_WRITE_NANOS = 130_000;
 
     /** Nobody is to come behind one of these. */
     private static final long VERY_SLOW_NANOS = 500_000;
@@ -66,13 +69,22 @@ final class Pace {
         score.setPlain(MOST);
     }
 
-    /** How long the reader took for a request. */
-    void took(long nanos, long bytes) {
+    /** How long the reader took for a write. */
+    void tookWrite(long nanos, long bytes) {
+        took(nanos, bytes, SLOW_WRITE_NANOS);
+    }
+
+    /** How long the reader took for a read. */
+    void tookRead(long nanos, long bytes) {
+        took(nanos, bytes, SLOW_READ_NANOS);
+    }
+
+    private void took(long nanos, long bytes, long slowNanos) {
         int now = score.getPlain();
         long forBytes = (long) (bytes * NANOS_PER_BYTE);
         if (nanos > VERY_SLOW_NANOS + forBytes) {
             score.setPlain(Math.min(MOST, now + VERY_SLOW_WEIGHT));
-        } else if (nanos > SLOW_NANOS + forBytes) {
+        } else if (nanos > slowNanos + forBytes) {
             // It takes more than slow ones to detach those too that come alone.
             score.setPlain(Math.max(now, Math.min(DETACH_ALL_AT - 1, now + SLOW_WEIGHT)));
         } else if (now > 0) {

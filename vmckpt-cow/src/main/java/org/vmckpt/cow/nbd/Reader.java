@@ -172,7 +172,12 @@ final class Reader implements Runnable {
         state.set(EXECUTING);
         long start = System.nanoTime();
         NbdError result = request.execute(connection.volume(), data);
-        connection.pace().took(System.nanoTime() - start, length);
+        long nanos = System.nanoTime() - start;
+        if (read) {
+            connection.pace().tookRead(nanos, length);
+        } else {
+            connection.pace().tookWrite(nanos, length);
+        }
         boolean mine = state.compareAndSet(EXECUTING, READING);
         boolean unanswered = ledger.end(request);
         boolean withData = read && result == NbdError.NONE;

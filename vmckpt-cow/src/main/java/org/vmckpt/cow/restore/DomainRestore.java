@@ -1,32 +1,21 @@
 package org.vmckpt.cow.restore;
 
-import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import org.vmckpt.core.ConflictException;
 import org.vmckpt.core.CorruptException;
 import org.vmckpt.core.Manifest;
-import org.vmckpt.core.Manifest.DiskState;
 import org.vmckpt.core.ProgressListener;
-import org.vmckpt.core.StorageException;
+import org.vmckpt.core.TransportException;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.libvirt.DomainXml;
 import org.vmckpt.core.libvirt.LibvirtDomain;
 import org.vmckpt.core.libvirt.LibvirtHost;
-import org.vmckpt.core.libvirt.SaveFile;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.core.store.StoreHold;
-import org.vmckpt.core.stream.DeviceStream;
-import org.vmckpt.cow.disk.DiskMaterializer;
 import org.vmckpt.cow.hook.Hooks;
 
 /**
@@ -35,7 +24,6 @@ import org.vmckpt.cow.hook.Hooks;
  */
 public final class DomainRestore {
     private static final String MEMORY_NAME = "memory.save";
-    private static final String FORMAT = "raw";
 
     private DomainRestore() {}
 
@@ -75,11 +63,17 @@ public final class DomainRestore {
             throws VmckptException {
         return hooks.areNone()
                 ? restore(request, progress)
-                : RestoreHooks.around(request, hooks, () -> restore(request, progress));
+                : RestoreHooks.aroundDomain(
+                        "restore",
+                        request,
+                        hooks,
+                        () -> restore(request, progress),
+                        report -> report);
     }
 
     /**
-     * Restores, and defines the domain. When it fails, what it created is gone again.
+     * Restores, and defines the domain. When it fails, what it created is gone again, unless the
+     * domain may use it.
      *
      * @throws ConflictException when a domain of that name or UUID runs, or is another one
      * @throws UnsupportedException when the checkpoint is not one of a domain
@@ -87,31 +81,42 @@ public final class DomainRestore {
     public static Report restore(Request request, ProgressListener progress)
             throws VmckptException {
         try (LibvirtHost host = LibvirtHost.connect(request.uri())) {
-            requireFree(host, definition(request, request.manifest()));
+            requireFree(host, definition(request));
         }
-        try (StoreHold _ = request.store().hold();
-                Workspace workspace = new Workspace()) {
-            Path file = request.disksDirectory().resolve(MEMORY_NAME);
-            Prepared prepared = prepare(request, file, workspace, progress);
-            start(request.uri(), prepared);
-            workspace.complete();
-            delete(prepared.report().memory());
+        Path file = request.disksDirectory().resolve(MEMORY_NAME);
+        try (PreparedDomain prepared = PreparedDomain.make(request, file, progress)) {
+            start(prepared, request);
+            prepared.keepDisks();
             return prepared.report();
         }
     }
 
-    private static void start(String uri, Prepared prepared) throws VmckptException {
-        try (LibvirtHost host = LibvirtHost.connect(uri)) {
-            host.restore(prepared.report().memory());
-        }
-        // Another connection: libvirtd may have dropped that one, which said nothing for long.
-        try (LibvirtHost host = LibvirtHost.connect(uri)) {
-            try {
-                host.define(prepared.xml());
-            } catch (VmckptException e) {
-                host.domain(prepared.report().uuid().toString()).destroy();
+    /** When libvirtd's answer is lost the domain may run, from files that must not go then. */
+    private static void start(PreparedDomain prepared, Request request) throws VmckptException {
+        try {
+            prepared.start(request.uri());
+        } catch (VmckptException e) {
+            if (!mayRun(request.uri(), prepared.report())) {
                 throw e;
             }
+            prepared.keep();
+            throw new TransportException(
+                    e.getMessage()
+                            + "; whether domain "
+                            + prepared.report().name()
+                            + " runs is not known, so its files stay in "
+                            + request.disksDirectory()
+                            + "; delete them if virsh list does not show it",
+                    e);
+        }
+    }
+
+    private static boolean mayRun(String uri, Report report) {
+        try (LibvirtHost host = LibvirtHost.connect(uri)) {
+            Optional<LibvirtDomain> domain = host.find(report.uuid().toString());
+            return domain.isPresent() && domain.get().isActive();
+        } catch (VmckptException e) {
+            return true;
         }
     }
 
@@ -127,41 +132,14 @@ public final class DomainRestore {
             throw new ConflictException(
                     "export to " + file + ": the file exists; remove it or name another");
         }
-        try (StoreHold _ = request.store().hold();
-                Workspace workspace = new Workspace()) {
-            Prepared prepared = prepare(request, file, workspace, progress);
-            workspace.complete();
+        try (PreparedDomain prepared = PreparedDomain.make(request, file, progress)) {
+            prepared.keep();
             return prepared.report();
         }
     }
 
-    private record Prepared(String xml, Report report) {}
-
-    private static Prepared prepare(
-            Request request, Path memory, Workspace workspace, ProgressListener progress)
-            throws VmckptException {
-        Manifest manifest = request.store().find(request.manifest().id().value());
-        DomainXml xml = definition(request, manifest);
-        Map<String, DiskState> disks = disks(manifest, xml);
-        PathMap map = new PathMap(Path.of("/"), request.maps());
-        xml.mapPaths(map::map);
-        createFolder(request.disksDirectory(), workspace);
-        Map<String, Path> files = new LinkedHashMap<>();
-        for (Map.Entry<String, DiskState> disk : disks.entrySet()) {
-            Path file = request.disksDirectory().resolve(disk.getKey() + "." + FORMAT);
-            workspace.add(file);
-            materialize(request.store(), disk.getValue(), file, progress);
-            xml.setDiskFile(disk.getKey(), file, FORMAT);
-            files.put(disk.getKey(), file);
-        }
-        workspace.add(memory);
-        boolean running = manifest.guest().running() && !request.paused();
-        write(request.store(), manifest, xml.text(), running, memory, progress);
-        UUID uuid = xml.uuid().orElseThrow(() -> incomplete(manifest, "it has no UUID"));
-        return new Prepared(xml.text(), new Report(xml.name(), uuid, running, files, memory));
-    }
-
-    private static DomainXml definition(Request request, Manifest manifest) throws VmckptException {
+    static DomainXml definition(Request request) throws VmckptException {
+        Manifest manifest = request.manifest();
         String recorded =
                 manifest.domainXml()
                         .orElseThrow(() ->
@@ -175,7 +153,29 @@ public final class DomainRestore {
         if (request.newIdentity()) {
             xml.renew(UUID.randomUUID());
         }
+        if (xml.uuid().isEmpty()) {
+            throw incomplete(manifest, "it has no UUID");
+        }
         return xml;
+    }
+
+    /**
+     * Refuses a checkpoint that cannot take the place of a domain.
+     *
+     * @throws ConflictException when it is of another one
+     */
+    public static void requireOf(LibvirtDomain domain, Request request) throws VmckptException {
+        DomainXml xml = definition(request);
+        if (!xml.uuid().equals(Optional.of(domain.uuid())) || !xml.name().equals(domain.name())) {
+            throw new ConflictException(
+                    "putting domain %s (UUID %s) back: checkpoint %s is of domain %s (UUID %s); 'vmckpt restore --libvirt' makes a domain of it beside this one"
+                            .formatted(
+                                    domain.name(),
+                                    domain.uuid(),
+                                    request.manifest().id(),
+                                    xml.name(),
+                                    xml.uuid().orElseThrow()));
+        }
     }
 
     /** libvirt would notice too, but only after gigabytes were written. */
@@ -205,95 +205,12 @@ public final class DomainRestore {
         }
     }
 
-    /** By libvirt's names; the checkpoint recorded the files that its definition has. */
-    private static Map<String, DiskState> disks(Manifest manifest, DomainXml xml)
-            throws CorruptException {
-        Map<String, DiskState> found = new LinkedHashMap<>();
-        for (DiskState disk : manifest.disks()) {
-            String target =
-                    xml.diskFiles().entrySet().stream()
-                            .filter(it -> it.getValue().toString().equals(disk.argumentPath()))
-                            .map(Map.Entry::getKey)
-                            .findFirst()
-                            .orElseThrow(() ->
-                                    incomplete(
-                                            manifest,
-                                            "its definition has no disk " + disk.argumentPath()));
-            found.put(target, disk);
-        }
-        return found;
-    }
-
-    private static CorruptException incomplete(Manifest manifest, String found) {
+    static CorruptException incomplete(Manifest manifest, String found) {
         return new CorruptException(
                 "restoring "
                         + manifest.id()
                         + " as a domain: "
                         + found
                         + "; the manifest does not fit together; restore another checkpoint");
-    }
-
-    /** QEMU's user must get through it; the files are its owner's alone. */
-    private static void createFolder(Path folder, Workspace workspace) throws VmckptException {
-        try {
-            if (Files.exists(folder)) {
-                try (var entries = Files.list(folder)) {
-                    if (entries.findAny().isPresent()) {
-                        throw new ConflictException(
-                                "restoring a domain's disks: " + folder + " is not empty");
-                    }
-                }
-                return;
-            }
-            workspace.createFolder(folder);
-            Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
-        } catch (IOException e) {
-            throw new StorageException("making folder " + folder + ": " + e, e);
-        }
-    }
-
-    private static void materialize(
-            Store store, DiskState disk, Path file, ProgressListener progress)
-            throws VmckptException {
-        DiskMaterializer.materialize(store, disk.layers(), disk.virtualSizeBytes(), file, progress);
-        try {
-            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
-        } catch (IOException e) {
-            throw new StorageException("making " + file + " writable: " + e, e);
-        }
-    }
-
-    private static void write(
-            Store store,
-            Manifest manifest,
-            String xml,
-            boolean running,
-            Path file,
-            ProgressListener progress)
-            throws VmckptException {
-        byte[] devices = store.getBytes(manifest.devices().segment());
-        WholeStream stream =
-                new WholeStream(
-                        store, manifest.memory(), DeviceStream.parse(devices), devices, progress);
-        try (FileChannel channel =
-                FileChannel.open(
-                        file,
-                        Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-                        PosixFilePermissions.asFileAttribute(
-                                PosixFilePermissions.fromString("rw-------")))) {
-            DeviceStateFeeder.writeFully(channel, SaveFile.start(xml, running));
-            stream.writeTo(channel);
-            channel.force(true);
-        } catch (IOException e) {
-            throw new StorageException("writing " + file + ": " + e, e);
-        }
-    }
-
-    private static void delete(Path file) throws StorageException {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            throw new StorageException("deleting " + file + ": " + e, e);
-        }
     }
 }

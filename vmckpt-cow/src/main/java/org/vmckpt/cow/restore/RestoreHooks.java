@@ -43,16 +43,22 @@ public final class RestoreHooks {
     }
 
     /** The same of a domain. */
-    static DomainRestore.Report around(
-            DomainRestore.Request request, Hooks hooks, Work<DomainRestore.Report> work)
+    public static <R> R aroundDomain(
+            String operation,
+            DomainRestore.Request request,
+            Hooks hooks,
+            Work<R> work,
+            Function<R, DomainRestore.Report> restored)
             throws VmckptException {
         return around(
                 hooks,
-                event -> message(event, request),
+                event -> message(event, operation, request),
                 work,
-                (message, report) ->
-                        message.with("monitor", "libvirt:" + report.name())
-                                .with("running", (Object) report.running()));
+                (message, result) -> {
+                    DomainRestore.Report report = restored.apply(result);
+                    return message.with("monitor", "libvirt:" + report.name())
+                            .with("running", (Object) report.running());
+                });
     }
 
     private static <R> R around(
@@ -78,8 +84,9 @@ public final class RestoreHooks {
                 .with("disks", request.disksDirectory().toString());
     }
 
-    private static HookMessage message(HookEvent event, DomainRestore.Request request) {
-        return of(event, "restore", request.manifest(), request.store())
+    private static HookMessage message(
+            HookEvent event, String operation, DomainRestore.Request request) {
+        return of(event, operation, request.manifest(), request.store())
                 .with("disks", request.disksDirectory().toString());
     }
 

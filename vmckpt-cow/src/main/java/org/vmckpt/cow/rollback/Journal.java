@@ -1,17 +1,10 @@
 package org.vmckpt.cow.rollback;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import org.vmckpt.core.CorruptException;
-import org.vmckpt.core.Json;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.core.store.DurableFiles;
 
 /**
  * What to do if a rollback ends now, as a file. Paths are texts, for JSON.
@@ -40,8 +33,6 @@ record Journal(
     /** The environment variable that marks the new QEMU. */
     static final String VARIABLE = "VMCKPT_ROLLBACK";
 
-    private static final int MAX_BYTES = 4 << 20;
-
     enum Phase {
         STANDING,
         ENDED,
@@ -66,29 +57,11 @@ record Journal(
 
     /** Replaces what was there; when this returns it is durable. */
     void write(Path file) throws StorageException {
-        Path next = file.resolveSibling(file.getFileName() + ".new");
-        try {
-            Files.deleteIfExists(next);
-            DurableFiles.write(next, Json.MAPPER.writeValueAsBytes(this));
-            DurableFiles.rename(next, file);
-        } catch (IOException e) {
-            throw new StorageException("rollback: writing " + file + ": " + e, e);
-        }
+        JournalFile.write(file, this);
     }
 
     /** Empty if there is none: nothing was begun, or all is done. */
     static Optional<Journal> read(Path file) throws VmckptException {
-        if (!Files.exists(file)) {
-            return Optional.empty();
-        }
-        try {
-            String text = new String(DurableFiles.read(file, MAX_BYTES), StandardCharsets.UTF_8);
-            return Optional.of(Json.MAPPER.readValue(text, Journal.class));
-        } catch (JsonProcessingException e) {
-            throw new CorruptException(
-                    "rollback: " + file + " is no journal: " + e.getOriginalMessage(), e);
-        } catch (IOException e) {
-            throw new StorageException("rollback: reading " + file + ": " + e, e);
-        }
+        return JournalFile.read(file, Journal.class);
     }
 }

@@ -62,15 +62,19 @@ public final class RollbackService {
                 Path file = disk.active().hostPath().toAbsolutePath();
                 // The files of a volume have a folder of their own.
                 Path place = file.resolveSibling(disk.volume().isPresent() ? ".." : "").normalize();
-                // What an earlier rollback made.
-                boolean again = String.valueOf(place.getFileName()).startsWith(FOLDER);
-                Path parent = again ? place.resolveSibling("") : place;
-                return parent.resolve(FOLDER + FOLDER_TIME.format(now));
+                return newFolderIn(place, now);
             }
         }
         throw new NotFoundException(
                 "rollback of the guest at %s: it has no disk beside which its new ones could lie: give --disks a new folder"
                         .formatted(qmpSocket));
+    }
+
+    /** Not in one that an earlier rollback made. */
+    static Path newFolderIn(Path place, Instant now) {
+        boolean again = String.valueOf(place.getFileName()).startsWith(FOLDER);
+        Path parent = again ? place.resolveSibling("") : place;
+        return parent.resolve(FOLDER + FOLDER_TIME.format(now));
     }
 
     /**

@@ -39,7 +39,9 @@ final class WardenMain {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             try {
-                return Recovery.runAlone(journal);
+                return DomainJournal.isOne(journal)
+                        ? DomainRecovery.runAlone(journal)
+                        : Recovery.runAlone(journal);
             } catch (ConflictException e) {
                 if (System.nanoTime() > deadline) {
                     throw e;

@@ -19,9 +19,8 @@
  *   REPLACED   ── the new guest runs ───────────────────▶ the old guest is ended
  * </pre>
  *
- * <p>All that is known of how a guest is stopped, moved aside and ended is in {@link
- * org.vmckpt.cow.rollback.OldGuest} and {@link org.vmckpt.cow.rollback.Recovery}: a guest of
- * another kind, that somebody else starts and ends, needs its like of these two.
+ * <p>A domain of libvirt is replaced by {@link org.vmckpt.cow.rollback.DomainRollback}: libvirt has
+ * one guest of a name, so the old one is ended first. Its journal has one phase.
  */
 @NullMarked
 package org.vmckpt.cow.rollback;

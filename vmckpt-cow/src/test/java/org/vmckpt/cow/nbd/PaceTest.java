@@ -14,7 +14,7 @@ final class PaceTest {
 
     private void took(long nanos, int count) {
         for (int i = 0; i < count; i++) {
-            pace.took(nanos, BYTES);
+            pace.tookRead(nanos, BYTES);
         }
     }
 
@@ -25,6 +25,18 @@ final class PaceTest {
         took(SLOW_NANOS, 100);
         assertThat(pace.isFast(false)).isFalse();
         assertThat(pace.isFast(true)).isTrue();
+    }
+
+    @Test
+    void aWriteMayTakeAsLongAsToCopyItsCluster() {
+        for (int i = 0; i < 100; i++) {
+            pace.tookWrite(SLOW_NANOS, BYTES);
+        }
+        assertThat(pace.isFast(false)).isTrue();
+        for (int i = 0; i < 100; i++) {
+            pace.tookWrite(2 * SLOW_NANOS, BYTES);
+        }
+        assertThat(pace.isFast(false)).isFalse();
     }
 
     @Test
