@@ -1,16 +1,15 @@
 package org.vmckpt.agent.api;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import org.vmckpt.agent.guest.Guests;
 import org.vmckpt.agent.job.JobState;
 import org.vmckpt.agent.job.Jobs;
 import org.vmckpt.agent.metrics.AgentMetrics;
 import org.vmckpt.agent.schedule.Scheduler;
 import org.vmckpt.agent.volume.Volumes;
+import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 
 /** The parts of the agent that the API shows and steers. */
@@ -37,26 +36,42 @@ public record ApiContext(
             }
 
             @Override
-            public List<AgentMetrics.Tracked> tracked() {
+            public List<AgentMetrics.Guest> guests() {
                 return guests.list().stream()
                         .map(view ->
-                                new AgentMetrics.Tracked(
-                                        view.name(), view.trackedSince().isPresent()))
+                                new AgentMetrics.Guest(
+                                        view.name(),
+                                        view.running(),
+                                        view.trackedSince().isPresent()))
                         .toList();
             }
 
             @Override
+            public Optional<Boolean> libvirtAnswers() {
+                return guests.libvirtAnswers();
+            }
+
+            @Override
+            public double storeBytes() {
+                return orNaN(store::usedBytes);
+            }
+
+            @Override
             public double storeFreeBytes() {
-                return freeBytes(store.directory());
+                return orNaN(store::usableBytes);
             }
         };
     }
 
+    private interface Measure {
+        long bytes() throws VmckptException;
+    }
+
     /** NaN when the file system does not say. */
-    static double freeBytes(Path folder) {
+    private static double orNaN(Measure measure) {
         try {
-            return (double) Files.getFileStore(folder).getUsableSpace();
-        } catch (IOException e) {
+            return (double) measure.bytes();
+        } catch (VmckptException e) {
             return Double.NaN;
         }
     }

@@ -16,7 +16,8 @@ import org.vmckpt.cow.checkpoint.Quiesce;
  * The body that asks for a job.
  *
  * @param kind {@code checkpoint}, {@code release}, {@code lend} or {@code verify}
- * @param guest a name of the configuration; or {@code qmp:} and the path of a monitor, for root
+ * @param guest a name of the configuration; or {@code libvirt:} and the name or UUID of a domain
+ *     that is in it; or {@code qmp:} and the path of a monitor, for root
  * @param checkpoint what is verified
  * @param agentSocket of the guest's agent; for root
  * @param pid of the process that a guest is lent to
@@ -35,6 +36,7 @@ record JobRequest(
         Optional<String> agentSocket,
         Optional<Long> pid) {
     static final String QMP = "qmp:";
+    static final String LIBVIRT = "libvirt:";
     private static final int MAX_NAME = 128;
 
     /** A day; what is longer is a mistake. */

@@ -59,11 +59,13 @@ final class Resources {
                         call -> LibvirtEvents.answer(call, resources.context.guests()));
     }
 
-    private Answer health(Call call) {
+    private Answer health(Call call) throws VmckptException {
         Map<String, Object> health = new LinkedHashMap<>();
         health.put("status", "ok");
         health.put("startedAt", context.startedAt());
         health.put("store", context.store().directory().toString());
+        health.put("storeBytes", context.store().usedBytes());
+        health.put("storeFreeBytes", context.store().usableBytes());
         health.put("jobsRunning", context.jobs().count(JobState.RUNNING));
         health.put("jobsWaiting", context.jobs().count(JobState.WAITING));
         health.put("user", call.peer().name());
@@ -88,7 +90,7 @@ final class Resources {
     }
 
     private Answer guest(Call call) throws VmckptException {
-        return Answer.ok(context.guests().find(call.parameter("name")));
+        return Answer.ok(context.guests().show(call.parameter("name")));
     }
 
     private Answer checkpoints(Call call) throws VmckptException {
@@ -148,6 +150,9 @@ final class Resources {
         String reference = wanted.guest().orElse("");
         if (reference.isEmpty()) {
             throw JobRequest.bad("guest", "a guest of the configuration");
+        }
+        if (reference.startsWith(JobRequest.LIBVIRT)) {
+            return context.guests().ofDomain(reference.substring(JobRequest.LIBVIRT.length()));
         }
         if (!reference.startsWith(JobRequest.QMP)) {
             return reference;

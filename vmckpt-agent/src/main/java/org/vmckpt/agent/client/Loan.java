@@ -7,16 +7,16 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 
 /**
  * A guest that the agent has let go until this is closed, or this process ends. Its jobs wait
  * meanwhile.
  *
  * @param guest its name in the agent's configuration
- * @param monitor its QMP socket
  * @param store the agent's
  */
-public record Loan(AgentClient agent, String job, String guest, Path monitor, Path store)
+public record Loan(AgentClient agent, String job, String guest, GuestAddress address, Path store)
         implements AutoCloseable {
     private static final int POLL_MILLIS = 20;
 
@@ -37,7 +37,7 @@ public record Loan(AgentClient agent, String job, String guest, Path monitor, Pa
                             agent,
                             id,
                             name,
-                            Path.of(guestNamed(agent, name).path("monitor").asText()),
+                            address(guestNamed(agent, name)),
                             Path.of(agent.get("/v1/health").path("store").asText()));
             lent = true;
             return loan;
@@ -73,6 +73,14 @@ public record Loan(AgentClient agent, String job, String guest, Path monitor, Pa
             }
         }
         throw new ProtocolException("borrow guest " + name + ": the agent does not list it");
+    }
+
+    private static GuestAddress address(JsonNode guest) {
+        JsonNode domain = guest.path("domain");
+        return domain.isObject()
+                ? new GuestAddress.Libvirt(
+                        domain.path("uri").asText(), domain.path("name").asText())
+                : GuestAddress.of(Path.of(guest.path("monitor").asText()));
     }
 
     @Override

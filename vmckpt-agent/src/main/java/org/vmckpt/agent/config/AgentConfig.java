@@ -10,7 +10,9 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.vmckpt.agent.schedule.Timing;
 import org.vmckpt.core.store.Retention;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.hook.HookSettings;
 
 /** What {@code docs/agent.md} describes, checked. */
@@ -57,12 +59,25 @@ public record AgentConfig(
      */
     public record Guest(
             String name,
-            Path monitor,
+            GuestAddress address,
             boolean track,
             OptionalLong cowBudgetBytes,
             Duration drainTimeout,
             DiskIo diskIo,
-            Optional<Path> agentSocket) {}
+            Optional<Path> agentSocket) {
+
+        /** One that is not in the configuration, known by its monitor. */
+        public static Guest unnamed(GuestAddress.Qmp monitor) {
+            return new Guest(
+                    monitor.toString(),
+                    monitor,
+                    false,
+                    OptionalLong.empty(),
+                    CheckpointRequest.DEFAULT_DRAIN_TIMEOUT,
+                    DiskIo.AUTO,
+                    Optional.empty());
+        }
+    }
 
     /** A volume that is served. */
     public record Volume(String name, Path folder, Path socket) {}

@@ -12,7 +12,6 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 import java.util.Set;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.api.lowlevel.Compose;
@@ -26,10 +25,9 @@ import org.vmckpt.agent.config.AgentConfig.Tcp;
 import org.vmckpt.agent.config.AgentConfig.Volume;
 import org.vmckpt.agent.config.Values.Address;
 import org.vmckpt.agent.schedule.Timing;
+import org.vmckpt.core.libvirt.LibvirtHost;
 import org.vmckpt.core.store.KeepPeriods;
 import org.vmckpt.core.store.Retention;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
-import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.hook.HookSettings;
 
 /** Reads the configuration; nothing of a file with a mistake is used. */
@@ -93,6 +91,7 @@ public final class ConfigReader {
         Path store = top.value("store", Values::path).orElse(DEFAULT_STORE);
         Api api = api(top.section("api"));
         Limits limits = limits(top.section("limits"));
+        String libvirtUri = libvirtUri(top.section("libvirt"));
         Map<String, Section> guests = top.section("guests").namedSections();
         Map<String, Section> schedules = top.section("schedules").namedSections();
         Map<String, Volume> volumes = VolumesSection.read(top.section("volumes"));
@@ -105,16 +104,7 @@ public final class ConfigReader {
             scheduled.add(schedule.guest());
             readSchedules.put(name, schedule);
         });
-        Map<String, Guest> readGuests = new HashMap<>();
-        Map<Path, String> monitors = new HashMap<>();
-        guests.forEach((name, section) -> {
-            Guest guest = guest(name, section, scheduled.contains(name));
-            readGuests.put(name, guest);
-            String other = monitors.putIfAbsent(guest.monitor(), name);
-            if (other != null && !guest.monitor().equals(NOWHERE)) {
-                section.problem("monitor", "is the monitor of guest " + other + " already");
-            }
-        });
+        Map<String, Guest> readGuests = GuestsSection.read(guests, libvirtUri, scheduled);
         return new AgentConfig(store, api, limits, readGuests, readSchedules, volumes, hooks);
     }
 
@@ -147,23 +137,10 @@ public final class ConfigReader {
         return new Limits(jobs, waiting, (int) request, (int) header, connections);
     }
 
-    private static Guest guest(String name, Section section, boolean scheduled) {
-        Path monitor = section.required("monitor", Values::socket).orElse(NOWHERE);
-        boolean track = section.value("track", Values::yesOrNo).orElse(scheduled);
-        Optional<Long> budget =
-                section.value("cow-budget", Values.size(1 << 20, Long.MAX_VALUE / 2));
-        Guest guest =
-                new Guest(
-                        name,
-                        monitor,
-                        track,
-                        budget.map(OptionalLong::of).orElse(OptionalLong.empty()),
-                        section.value("drain-timeout", Values::duration)
-                                .orElse(CheckpointRequest.DEFAULT_DRAIN_TIMEOUT),
-                        section.value("disk-io", Values::diskIo).orElse(DiskIo.AUTO),
-                        section.value("guest-agent", Values::socket));
+    private static String libvirtUri(Section section) {
+        String uri = section.value("uri", Values::libvirtUri).orElse(LibvirtHost.DEFAULT_URI);
         section.end();
-        return guest;
+        return uri;
     }
 
     private static Schedule schedule(String name, Section section, Set<String> guests) {

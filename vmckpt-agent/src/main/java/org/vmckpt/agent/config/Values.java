@@ -24,6 +24,12 @@ final class Values {
     private static final Pattern ADDRESS = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^:\\s]+):(\\d+)");
     private static final Pattern GROUP = Pattern.compile("[A-Za-z_][A-Za-z0-9_.-]*");
 
+    /** As libvirt takes them, but for names without any letter or digit. */
+    private static final Pattern DOMAIN =
+            Pattern.compile("(?=.*[\\p{L}\\p{N}])[^/\\p{Cntrl}]{1,255}");
+
+    private static final Pattern LIBVIRT_URI = Pattern.compile("[a-z][a-z0-9+]*:///?\\S+");
+
     private Values() {}
 
     static Path path(String text) {
@@ -56,6 +62,22 @@ final class Values {
         if (!GROUP.matcher(text).matches()) {
             throw new IllegalArgumentException(
                     "expected the name of a group, found '" + text + "'");
+        }
+        return text;
+    }
+
+    static String domain(String text) {
+        if (!DOMAIN.matcher(text).matches()) {
+            throw new IllegalArgumentException(
+                    "expected the name or UUID of a domain of libvirt, found '" + text + "'");
+        }
+        return text;
+    }
+
+    static String libvirtUri(String text) {
+        if (!LIBVIRT_URI.matcher(text).matches()) {
+            throw new IllegalArgumentException(
+                    "expected a URI of libvirt such as qemu:///system, found '" + text + "'");
         }
         return text;
     }

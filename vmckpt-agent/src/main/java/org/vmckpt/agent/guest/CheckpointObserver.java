@@ -4,7 +4,7 @@ import java.util.Optional;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 
-/** Hears what became of each checkpoint, in the guest's thread. */
+/** Hears what became of each checkpoint, in the guest's thread, and of guests. */
 public interface CheckpointObserver {
     void taken(String guest, Optional<String> schedule, CheckpointReport report);
 
@@ -12,4 +12,7 @@ public interface CheckpointObserver {
 
     /** What is tracked has changed. */
     void trackingChanged();
+
+    /** One has come or gone. */
+    void stateChanged();
 }

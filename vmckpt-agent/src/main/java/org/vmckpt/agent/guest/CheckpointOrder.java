@@ -9,7 +9,6 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.DiskIo;
 import org.vmckpt.cow.checkpoint.EngineName;
-import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.Quiesce;
 import org.vmckpt.cow.hook.Hooks;
 
@@ -51,7 +50,7 @@ public record CheckpointOrder(
                 quiesce.map(
                         it -> it.agentSocket().isPresent() ? it : new Quiesce(guest.agentSocket()));
         return new CheckpointRequest(
-                GuestAddress.of(guest.monitor()),
+                guest.address(),
                 store,
                 name,
                 cowBudgetBytes.isPresent() ? cowBudgetBytes : guest.cowBudgetBytes(),

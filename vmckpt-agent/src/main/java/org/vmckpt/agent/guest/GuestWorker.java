@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +30,6 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.checkpoint.CheckpointService;
-import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
 import org.vmckpt.cow.hook.HookSettings;
 import org.vmckpt.cow.hook.Hooks;
@@ -42,11 +41,6 @@ final class GuestWorker {
     /** Each checkpoint says which series it belongs to, so this name is never seen. */
     private static final String NO_SERIES = "";
 
-    /** What a loan's progress says once the guest was let go. */
-    private static final String LENT = "lent";
-
-    private static final long LOAN_POLL_MILLIS = 50;
-
     private final AgentConfig.Guest guest;
     private final Store store;
     private final Jobs jobs;
@@ -54,8 +48,8 @@ final class GuestWorker {
     private final Supplier<HookSettings> hooks;
     private final ExecutorService thread;
 
-    /** Of the thread alone. */
-    private @Nullable CheckpointSeries series;
+    /** Only the thread changes it. */
+    private volatile @Nullable CheckpointSeries series;
 
     private volatile Optional<CheckpointId> trackedSince = Optional.empty();
     private volatile Optional<String> trackingLost = Optional.empty();
@@ -72,10 +66,7 @@ final class GuestWorker {
         this.store = store;
         this.jobs = jobs;
         this.observer = observer;
-        // A platform thread: attaching traces QEMU, and niceness is a thread's own.
-        this.thread =
-                Executors.newSingleThreadExecutor(
-                        Thread.ofPlatform().name("guest-" + guest.name()).daemon().factory());
+        this.thread = WorkerThread.of(guest.name());
     }
 
     AgentConfig.Guest guest() {
@@ -91,14 +82,15 @@ final class GuestWorker {
                 job -> checkpoint(order, schedule, job));
     }
 
-    /** Guests of libvirt have their domain's name, or that with a prefix. */
-    boolean isDomain(String domain) {
-        return guest.name().equals(domain) || guest.name().equals("libvirt:" + domain);
-    }
-
-    /** The guest's QEMU has ended; returns at once. */
+    /** The guest's QEMU has ended, or cannot be reached; returns at once. */
     void ended() {
-        thread.execute(this::letGo);
+        if (series != null) {
+            try {
+                thread.execute(this::letGo);
+            } catch (RejectedExecutionException e) {
+                // It is no longer in the configuration, and being let go.
+            }
+        }
     }
 
     Job release() throws ConflictException {
@@ -113,15 +105,7 @@ final class GuestWorker {
     /** Its next job waits until the job is cancelled, or the borrower has ended. */
     private JsonNode lend(long borrower, Job job) {
         letGo();
-        job.progress().update(LENT, 0, 1, "guests");
-        try {
-            while (!job.cancellation().isRequested()
-                    && ProcessHandle.of(borrower).filter(ProcessHandle::isAlive).isPresent()) {
-                Thread.sleep(LOAN_POLL_MILLIS);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        Lending.until(borrower, job);
         return Json.MAPPER.createObjectNode();
     }
 
@@ -151,7 +135,8 @@ final class GuestWorker {
             observer.failed(guest.name(), schedule, e);
             throw e;
         } finally {
-            setTrackedSince(series == null ? Optional.empty() : series.trackedSince());
+            CheckpointSeries open = series;
+            setTrackedSince(open == null ? Optional.empty() : open.trackedSince());
         }
     }
 
@@ -190,14 +175,15 @@ final class GuestWorker {
 
     private JsonNode release(Job job) throws VmckptException {
         letGo();
-        int released = ReleaseService.release(GuestAddress.of(guest.monitor()), job.progress());
+        int released = ReleaseService.release(guest.address(), job.progress());
         return Json.MAPPER.valueToTree(Map.of("releasedOverlays", released));
     }
 
     private void letGo() {
-        if (series != null) {
-            series.close();
+        CheckpointSeries open = series;
+        if (open != null) {
             series = null;
+            open.close();
         }
         setTrackedSince(Optional.empty());
     }
@@ -218,11 +204,17 @@ final class GuestWorker {
         trackingLost = Optional.of(why);
     }
 
-    GuestView view(boolean running, List<String> schedules) {
+    GuestView view(
+            GuestState state,
+            String monitor,
+            Optional<GuestView.Domain> domain,
+            List<String> schedules) {
         return new GuestView(
                 guest.name(),
-                guest.monitor().toString(),
-                running,
+                monitor,
+                state == GuestState.RUNNING,
+                state,
+                domain,
                 trackedSince,
                 trackingLost,
                 schedules,

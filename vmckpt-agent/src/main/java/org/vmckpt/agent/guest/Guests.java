@@ -6,8 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.Set;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,9 +17,7 @@ import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
-import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.hook.HookSettings;
 
 /** The guests of the configuration, each with its worker; others by their monitor's path. */
@@ -33,6 +29,7 @@ public final class Guests implements AutoCloseable {
     private final Jobs jobs;
     private final CheckpointObserver observer;
     private final TrackingNote note;
+    private final Domains domains;
 
     /** Guarded by this object. */
     private final Map<String, GuestWorker> workers = new TreeMap<>();
@@ -49,8 +46,9 @@ public final class Guests implements AutoCloseable {
     public Guests(Store store, Jobs jobs, CheckpointObserver observer, Path noteFile) {
         this.store = store;
         this.jobs = jobs;
-        this.observer = new Noting(observer);
+        this.observer = new NotingObserver(observer, this::writeNote);
         this.note = new TrackingNote(noteFile);
+        this.domains = new Domains(new DomainNews(this::find, observer));
     }
 
     /** Takes over what a killed agent left. */
@@ -95,6 +93,7 @@ public final class Guests implements AutoCloseable {
             config.guests()
                     .forEach((name, guest) -> workers.computeIfAbsent(name, _ -> newWorker(guest)));
         }
+        domains.configure(config);
     }
 
     private GuestWorker newWorker(AgentConfig.Guest guest) {
@@ -123,18 +122,44 @@ public final class Guests implements AutoCloseable {
     }
 
     /**
-     * What libvirt does with a domain. One that has ended is let go at once, and not by the next
-     * checkpoint that fails.
+     * What libvirt's hook tells of a domain. One that has ended is let go at once, and not by the
+     * next checkpoint that fails. What is true is asked of libvirt, when the hook has ended.
      *
-     * @return the guest of that name, if there is one
+     * @return the guest that is this domain, or has its name and a monitor that is ours
      */
     public Optional<String> domainChanged(String domain, LibvirtOperation operation) {
-        Optional<GuestWorker> worker =
-                workers().stream().filter(it -> it.isDomain(domain)).findFirst();
+        Optional<String> guest = domains.guestOf(domain).or(() -> Optional.of(domain));
+        Optional<GuestWorker> worker = guest.flatMap(this::find);
         if (operation.ends()) {
             worker.ifPresent(GuestWorker::ended);
         }
+        domains.look();
         return worker.map(it -> it.guest().name());
+    }
+
+    /**
+     * The guest that is a domain of libvirt.
+     *
+     * @throws NotFoundException when it is not in the configuration
+     */
+    public String ofDomain(String nameOrUuid) throws NotFoundException {
+        return domains.guestOf(nameOrUuid)
+                .orElseThrow(() ->
+                        new NotFoundException(
+                                "find domain "
+                                        + nameOrUuid
+                                        + ": no guest of the agent's configuration is it; add one,"
+                                        + " or do it without the agent (--agent none)"));
+    }
+
+    /** Whether it is a domain that does not run, as far as is known: its schedules wait. */
+    public boolean rests(String guest) {
+        return domains.state(guest).filter(it -> it != GuestState.RUNNING).isPresent();
+    }
+
+    /** Whether libvirtd answers; empty when no guest is a domain. */
+    public Optional<Boolean> libvirtAnswers() {
+        return domains.answers();
     }
 
     public Job release(String guest) throws VmckptException {
@@ -150,16 +175,18 @@ public final class Guests implements AutoCloseable {
         return worker(guest).lend(borrower);
     }
 
+    private synchronized Optional<GuestWorker> find(String name) {
+        return Optional.ofNullable(workers.get(name));
+    }
+
     private synchronized GuestWorker worker(String name) throws NotFoundException {
-        GuestWorker worker = workers.get(name);
-        if (worker == null) {
-            throw new NotFoundException(
-                    "find guest "
-                            + name
-                            + ": it is not in the agent's configuration, which has "
-                            + workers.keySet());
-        }
-        return worker;
+        return find(name)
+                .orElseThrow(() ->
+                        new NotFoundException(
+                                "find guest "
+                                        + name
+                                        + ": it is not in the agent's configuration, which has "
+                                        + workers.keySet()));
     }
 
     /**
@@ -168,44 +195,30 @@ public final class Guests implements AutoCloseable {
      * @param make makes a guest that is not known, for as long as the agent runs
      */
     public synchronized Optional<String> nameOf(Path monitor, boolean make) {
+        GuestAddress.Qmp address = new GuestAddress.Qmp(monitor);
         for (GuestWorker worker : workers.values()) {
-            if (worker.guest().monitor().equals(monitor)) {
+            if (worker.guest().address().equals(address)) {
                 return Optional.of(worker.guest().name());
             }
         }
         if (!make) {
             return Optional.empty();
         }
-        AgentConfig.Guest guest =
-                new AgentConfig.Guest(
-                        "qmp:" + monitor,
-                        monitor,
-                        false,
-                        OptionalLong.empty(),
-                        CheckpointRequest.DEFAULT_DRAIN_TIMEOUT,
-                        DiskIo.AUTO,
-                        Optional.empty());
+        AgentConfig.Guest guest = AgentConfig.Guest.unnamed(address);
         workers.put(guest.name(), newWorker(guest));
         return Optional.of(guest.name());
     }
 
     public List<GuestView> list() {
-        Set<String> listening = Monitors.listening();
-        return workers().stream().map(worker -> view(worker, listening)).toList();
+        return views().of(workers());
     }
 
-    public GuestView find(String name) throws NotFoundException {
-        return view(worker(name), Monitors.listening());
+    public GuestView show(String name) throws NotFoundException {
+        return views().of(List.of(worker(name))).getFirst();
     }
 
-    private synchronized GuestView view(GuestWorker worker, Set<String> listening) {
-        String name = worker.guest().name();
-        List<String> own =
-                schedules.values().stream()
-                        .filter(schedule -> schedule.guest().equals(name))
-                        .map(AgentConfig.Schedule::name)
-                        .toList();
-        return worker.view(listening.contains(worker.guest().monitor().toString()), own);
+    private synchronized GuestViews views() {
+        return new GuestViews(domains, schedules.values());
     }
 
     private void writeNote() {
@@ -219,6 +232,7 @@ public final class Guests implements AutoCloseable {
     /** Lets all guests go; call it when no job runs any more. */
     @Override
     public void close() {
+        domains.close();
         List<Thread> ending =
                 workers().stream()
                         .map(worker ->
@@ -233,30 +247,5 @@ public final class Guests implements AutoCloseable {
             }
         }
         writeNote();
-    }
-
-    /** Writes the note, and tells the observer of the rest. */
-    private final class Noting implements CheckpointObserver {
-        private final CheckpointObserver next;
-
-        Noting(CheckpointObserver next) {
-            this.next = next;
-        }
-
-        @Override
-        public void taken(String guest, Optional<String> schedule, CheckpointReport report) {
-            next.taken(guest, schedule, report);
-        }
-
-        @Override
-        public void failed(String guest, Optional<String> schedule, VmckptException failure) {
-            next.failed(guest, schedule, failure);
-        }
-
-        @Override
-        public void trackingChanged() {
-            writeNote();
-            next.trackingChanged();
-        }
     }
 }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -97,14 +98,18 @@ public final class AgentMetrics {
 
         List<Scheduler.View> schedules();
 
-        /** Names of guests, and whether each is tracked. */
-        List<Tracked> tracked();
+        List<Guest> guests();
+
+        /** Whether libvirtd answers; empty when no guest is a domain. */
+        Optional<Boolean> libvirtAnswers();
+
+        double storeBytes();
 
         double storeFreeBytes();
     }
 
-    /** Whether a guest's memory is tracked. */
-    public record Tracked(String guest, boolean tracked) {}
+    /** A guest, and whether its memory is tracked. */
+    public record Guest(String name, boolean running, boolean tracked) {}
 
     /** Adds what is not counted but asked for. */
     public void observe(Source source) {
@@ -129,9 +134,27 @@ public final class AgentMetrics {
                 "1 while the guest's memory is tracked.",
                 List.of(GUEST),
                 () ->
-                        source.tracked().stream()
-                                .map(view -> Sample.of(view.tracked() ? 1 : 0, view.guest()))
+                        source.guests().stream()
+                                .map(guest -> Sample.of(guest.tracked() ? 1 : 0, guest.name()))
                                 .toList());
+        callback(
+                "vmckpt_guest_running",
+                "1 while the guest is there.",
+                List.of(GUEST),
+                () ->
+                        source.guests().stream()
+                                .map(guest -> Sample.of(guest.running() ? 1 : 0, guest.name()))
+                                .toList());
+        callback(
+                "vmckpt_libvirt_up",
+                "1 while libvirtd answers; nothing when no guest is a domain.",
+                List.of(),
+                () -> source.libvirtAnswers().stream().map(up -> Sample.of(up ? 1 : 0)).toList());
+        callback(
+                "vmckpt_store_bytes",
+                "What the files of the store take.",
+                List.of(),
+                () -> List.of(Sample.of(source.storeBytes())));
         callback(
                 "vmckpt_store_free_bytes",
                 "What the store's file system has left.",

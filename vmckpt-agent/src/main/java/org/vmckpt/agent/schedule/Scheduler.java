@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.agent.config.AgentConfig;
@@ -37,6 +36,9 @@ public final class Scheduler implements AutoCloseable {
         /** When the newest checkpoint of the schedule's series was taken, as the store says. */
         Optional<Instant> lastTaken(AgentConfig.Schedule schedule) throws VmckptException;
 
+        /** Whether its guest is known not to run: then nothing is tried. */
+        boolean rests(AgentConfig.Schedule schedule);
+
         /** The loop has come round: it lives. */
         void alive();
     }
@@ -50,19 +52,6 @@ public final class Scheduler implements AutoCloseable {
 
     private boolean closed;
     private boolean woken;
-
-    /** A schedule and how far it is. */
-    private static final class Entry {
-        final AgentConfig.Schedule schedule;
-        Instant due;
-        @Nullable Job underWay;
-        Duration lag = Duration.ZERO;
-
-        Entry(AgentConfig.Schedule schedule, Instant due) {
-            this.schedule = schedule;
-            this.due = due;
-        }
-    }
 
     /**
      * A schedule at one moment.
@@ -104,6 +93,12 @@ public final class Scheduler implements AutoCloseable {
             woken = true;
             notifyAll();
         }
+    }
+
+    /** A guest has come: what waits for it may begin. */
+    public synchronized void wake() {
+        woken = true;
+        notifyAll();
     }
 
     private synchronized boolean has(AgentConfig.Schedule schedule) {
@@ -155,19 +150,24 @@ public final class Scheduler implements AutoCloseable {
             synchronized (this) {
                 entry.underWay = null;
                 if (job.state() != JobState.DONE) {
-                    entry.due = later(entry.due, now.plus(REST_AFTER_FAILURE));
+                    entry.notBefore = now.plus(REST_AFTER_FAILURE);
                 }
             }
         }
-        if (entry.underWay == null && !entry.due.isAfter(now)) {
+        boolean rests = host.rests(entry.schedule);
+        synchronized (this) {
+            entry.rested(rests, now);
+        }
+        if (entry.underWay == null && !rests && !entry.next().isAfter(now)) {
             begin(entry, now);
         }
     }
 
     private void begin(Entry entry, Instant now) {
         AgentConfig.Schedule schedule = entry.schedule;
-        Duration lag = Duration.between(entry.due, now);
+        Duration lag = Duration.between(entry.next(), now);
         Instant next = next(schedule, entry.due, now);
+        Instant notBefore = Instant.MIN;
         Job job = null;
         try {
             job = host.checkpoint(schedule);
@@ -175,9 +175,10 @@ public final class Scheduler implements AutoCloseable {
             LOG.debug("schedule {}: its guest is being replaced", schedule.name());
         } catch (VmckptException e) {
             LOG.warn("schedule {}: {}", schedule.name(), e.getMessage());
-            next = later(next, now.plus(REST_AFTER_FAILURE));
+            notBefore = now.plus(REST_AFTER_FAILURE);
         }
         synchronized (this) {
+            entry.notBefore = notBefore;
             entry.underWay = job;
             entry.lag = lag;
             entry.due = next;
@@ -190,39 +191,26 @@ public final class Scheduler implements AutoCloseable {
         return next.isAfter(now) ? next : schedule.timing().nextAfter(Optional.of(now), now);
     }
 
-    private static Instant later(Instant one, Instant other) {
-        return one.isAfter(other) ? one : other;
-    }
-
     private synchronized void nap() throws InterruptedException {
         Instant now = clock.instant();
         Duration nap = LONGEST_NAP;
         for (Entry entry : entries.values()) {
-            Duration left =
-                    entry.underWay == null ? Duration.between(now, entry.due) : SHORTEST_NAP;
+            Duration left = entry.rests ? LONGEST_NAP : Duration.between(now, entry.next());
+            left = entry.underWay == null ? left : SHORTEST_NAP;
             nap = left.compareTo(nap) < 0 ? left : nap;
         }
         long end = System.nanoTime() + Math.max(SHORTEST_NAP.toNanos(), nap.toNanos());
-        woken = false;
         for (long left = end - System.nanoTime();
                 left > 0 && !closed && !woken;
                 left = end - System.nanoTime()) {
             TimeUnit.NANOSECONDS.timedWait(this, left);
         }
+        woken = false;
     }
 
     /** All schedules, by name. */
     public synchronized List<View> list() {
-        return entries.values().stream()
-                .map(entry ->
-                        new View(
-                                entry.schedule.name(),
-                                entry.schedule.guest(),
-                                entry.schedule.timing().text(),
-                                entry.due,
-                                entry.lag,
-                                entry.underWay != null))
-                .toList();
+        return entries.values().stream().map(Entry::view).toList();
     }
 
     @Override

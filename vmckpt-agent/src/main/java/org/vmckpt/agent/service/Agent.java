@@ -8,6 +8,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.agent.api.ApiContext;
@@ -27,6 +28,7 @@ import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.FreezeNote;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.memory.MemoryTracker;
 
 /** All parts of the agent, put together. */
@@ -174,20 +176,36 @@ public final class Agent implements AutoCloseable {
 
         @Override
         public Optional<Instant> lastTaken(AgentConfig.Schedule schedule) throws VmckptException {
-            AgentConfig.Guest guest = config.guests().get(schedule.guest());
-            String monitor = guest == null ? "" : guest.monitor().toString();
             List<Manifest> all = store.list();
             return all.stream()
                     .filter(it -> it.series().equals(Optional.of(schedule.name())))
-                    .filter(it -> it.guest().qmpPath().equals(monitor))
+                    .filter(it -> isOf(config.guests().get(schedule.guest()), it.guest()))
                     .map(Manifest::createdAt)
                     .max(Instant::compareTo);
+        }
+
+        @Override
+        public boolean rests(AgentConfig.Schedule schedule) {
+            return guests.rests(schedule.guest());
         }
 
         @Override
         public void alive() {
             alive.run();
         }
+    }
+
+    /** Whether a checkpoint's guest is this one; libvirt need not answer for it. */
+    private static boolean isOf(
+            AgentConfig.@Nullable Guest guest, Manifest.GuestDefinition definition) {
+        return switch (guest == null ? null : guest.address()) {
+            case null -> false;
+            case GuestAddress.Qmp(Path socket) -> definition.qmpPath().equals(socket.toString());
+            case GuestAddress.Libvirt address ->
+                    definition.qmpPath().equalsIgnoreCase(address.toString())
+                            || (definition.qmpPath().startsWith("libvirt:")
+                                    && definition.name().equals(address.domain()));
+        };
     }
 
     /** Passes on what became of checkpoints. */
@@ -207,5 +225,10 @@ public final class Agent implements AutoCloseable {
 
         @Override
         public void trackingChanged() {}
+
+        @Override
+        public void stateChanged() {
+            scheduler.wake();
+        }
     }
 }

@@ -7,7 +7,7 @@ import java.util.List;
 import org.vmckpt.agent.config.ConfigReader;
 import org.vmckpt.agent.service.Agent;
 
-/** An agent in this process, with two guests that are not there. */
+/** An agent in this process, with guests that are not there, nor is libvirtd. */
 final class ApiFixture implements AutoCloseable {
     private final Path folder;
     private final Agent agent;
@@ -31,6 +31,8 @@ final class ApiFixture implements AutoCloseable {
                         "guests:",
                         "  vm1: {monitor: " + folder.resolve("vm1.sock") + "}",
                         "  vm2: {monitor: " + folder.resolve("vm2.sock") + "}",
+                        "  web: {domain: web-1}",
+                        "libvirt: {uri: 'qemu+unix:///system?socket=" + folder + "/none'}",
                         "volumes:",
                         "  disk: {folder: "
                                 + folder.resolve("disk")

@@ -109,6 +109,8 @@ class ApiServerTest {
                 "{\"kind\": \"reboot\"}",
                 "{\"kind\": \"checkpoint\"}",
                 "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"unknown\": 1}",
+                "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"hooks\": \"/tmp/mine\"}",
+                "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"webhook\": \"http://me\"}",
                 "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"engine\": \"warp\"}",
                 "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"name\": \"a\\nb\"}",
                 "{\"kind\": \"checkpoint\", \"guest\": \"vm1\", \"name\": \"\"}",

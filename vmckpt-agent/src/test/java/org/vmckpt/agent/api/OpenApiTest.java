@@ -57,6 +57,7 @@ class OpenApiTest {
         require("get", "/v1/health", 200, http.get("/v1/health"));
         require("get", "/v1/guests", 200, http.get("/v1/guests"));
         require("get", "/v1/guests/{name}", 200, http.get("/v1/guests/vm1"));
+        require("get", "/v1/guests/{name}", 200, http.get("/v1/guests/web"));
         require("get", "/v1/guests/{name}", 404, http.get("/v1/guests/none"));
         require("get", "/v1/checkpoints", 200, http.get("/v1/checkpoints"));
         require("get", "/v1/checkpoints/{checkpoint}", 404, http.get("/v1/checkpoints/x"));

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.vmckpt.agent.schedule.Every;
 import org.vmckpt.core.store.Retention;
 import org.vmckpt.cow.checkpoint.DiskIo;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 
 class ConfigReaderTest {
     private static final Path EXAMPLE = Path.of("src/main/dist/etc/agent.yaml");
@@ -53,7 +54,10 @@ class ConfigReaderTest {
         assertThat(config.api().tcp().orElseThrow().port()).isEqualTo(8443);
         assertThat(config.limits().requestBytes()).isEqualTo(64 << 10);
         AgentConfig.Guest guest = Objects.requireNonNull(config.guests().get("vm1"));
-        assertThat(guest.monitor()).isEqualTo(Path.of("/run/vm1/qmp.sock"));
+        assertThat(guest.address()).isEqualTo(GuestAddress.of(Path.of("/run/vm1/qmp.sock")));
+        assertThat(config.guests().get("web"))
+                .extracting(AgentConfig.Guest::address)
+                .isEqualTo(new GuestAddress.Libvirt("qemu:///system", "web-1"));
         assertThat(guest.track()).isTrue();
         assertThat(guest.cowBudgetBytes()).hasValue(256 << 20);
         assertThat(guest.diskIo()).isEqualTo(DiskIo.AUTO);
@@ -162,7 +166,7 @@ class ConfigReaderTest {
                         line -> assertThat(line).startsWith("FILE:3: guests: '../etc' is no name"),
                         line ->
                                 assertThat(line)
-                                        .isEqualTo("FILE:4: guests.vm1.monitor: is missing"),
+                                        .startsWith("FILE:4: guests.vm1.monitor: is missing"),
                         line -> assertThat(line).startsWith("FILE:6: guests.vm3.monitor: is the"),
                         line -> assertThat(line).startsWith("FILE:8: schedules.s1.guest: expected"),
                         line -> assertThat(line).startsWith("FILE:8: schedules.s1.every: expected"),
@@ -171,6 +175,40 @@ class ConfigReaderTest {
                                         .startsWith("FILE:8: schedules.s1.keep.last: expec"),
                         line -> assertThat(line).startsWith("FILE:9: schedules.s2.every: expected"),
                         line -> assertThat(line).startsWith("FILE:10: schedules.s3.cron: "));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "domain: web, monitor: /run/a|domain: expected this field or monitor",
+                "domain: 'a/b'|domain: expected the name or UUID",
+                "domain: \"a\\tb\"|domain: expected the name or UUID",
+                "domain: [web]|domain: expected one value",
+                "domain: taken|domain: is the domain of guest first already",
+                "domain: web, track: 1|track: expected true or false",
+                "domain: web, connect: x|connect: is not known here"
+            })
+    void whatIsWrongWithADomainIsNamed(String fields, String problem) throws Exception {
+        List<String> lines =
+                List.of("guests:", "  first: {domain: taken}", "  vm: {" + fields + "}");
+        assertThat(problems(lines))
+                .singleElement()
+                .asString()
+                .startsWith("FILE:3: guests.vm." + problem);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"web-1", "Büro 3", "6f1c2b7e-3a4d-4f5b-8c6d-7e8f90a1b2c3", "a:b(c)#d"})
+    void domainsAreNamedAsInLibvirtAndFoundWhereTheConfigurationSays(String name) throws Exception {
+        AgentConfig config =
+                read(
+                        List.of(
+                                "libvirt: {uri: 'qemu+unix:///system?socket=/run/x'}",
+                                "guests: {vm: {domain: '" + name + "'}}"));
+        assertThat(config.guests().get("vm"))
+                .extracting(AgentConfig.Guest::address)
+                .isEqualTo(new GuestAddress.Libvirt("qemu+unix:///system?socket=/run/x", name));
     }
 
     @ParameterizedTest

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -49,8 +50,18 @@ class GrafanaDashboardTest {
         }
 
         @Override
-        public List<AgentMetrics.Tracked> tracked() {
+        public List<AgentMetrics.Guest> guests() {
             return List.of();
+        }
+
+        @Override
+        public Optional<Boolean> libvirtAnswers() {
+            return Optional.empty();
+        }
+
+        @Override
+        public double storeBytes() {
+            return 0;
         }
 
         @Override

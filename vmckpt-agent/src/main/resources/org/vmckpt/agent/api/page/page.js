@@ -64,7 +64,7 @@ function ofGuest(guest, checkpoints) {
 function guestRow(guest, checkpoints, schedules, now) {
   const own = ofGuest(guest, checkpoints);
   const last = own.at(-1);
-  const state = guest.running ? (guest.trackedSince ? "tracked" : "there") : "off";
+  const state = guest.running ? (guest.trackedSince ? "tracked" : "there") : guest.state;
   const due = schedules
     .filter((schedule) => schedule.guest === guest.name)
     .map((schedule) => Date.parse(schedule.due))
@@ -212,7 +212,7 @@ function drawGuest(guest, index, checkpoints) {
 function show(health, guests, listing, schedules) {
   const now = Date.now();
   document.getElementById("health").textContent =
-    `store ${health.store}, ${health.jobsRunning} jobs running, ${health.jobsWaiting} waiting, ` +
+    `store ${health.store} (${bytes(health.storeBytes)}, ${bytes(health.storeFreeBytes)} free), ${health.jobsRunning} jobs running, ${health.jobsWaiting} waiting, ` +
     `agent up for ${seconds((now - Date.parse(health.startedAt)) / 1000)}`;
   const checkpoints = listing.checkpoints.slice(-SHOWN_CHECKPOINTS);
   document.getElementById("guests").replaceChildren(
