@@ -64,7 +64,7 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private Diagnosis diagnose() throws VmckptException {
-        Path store = session.options().storeDirectory();
+        Path store = session.storeDirectory();
         return guest == null
                 ? Doctor.examineHost(store)
                 : Doctor.examine(session.address(guest), store, !noAttach);

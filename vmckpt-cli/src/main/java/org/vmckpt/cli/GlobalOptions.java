@@ -20,7 +20,7 @@ final class GlobalOptions {
             scope = ScopeType.INHERIT,
             description = {
                 "The store that holds the checkpoints. Default: the environment variable"
-                        + " VMCKPT_STORE, else "
+                        + " VMCKPT_STORE, else that of the agent if one answers, else "
                         + DEFAULT_STORE
                         + "."
             })
@@ -86,7 +86,7 @@ final class GlobalOptions {
             description = "Show the version and exit.")
     boolean version;
 
-    /** The store to use. */
+    /** The store to use when there is no agent. */
     Path storeDirectory() {
         if (store != null) {
             return store;
@@ -100,13 +100,13 @@ final class GlobalOptions {
 
     /** Where domains of libvirt are looked for. */
     String libvirtUri() {
-        if (connect != null) {
-            return connect;
-        }
-        String fromEnvironment = System.getenv("VMCKPT_LIBVIRT_URI");
-        return fromEnvironment == null || fromEnvironment.isEmpty()
-                ? LibvirtHost.DEFAULT_URI
-                : fromEnvironment;
+        return askedLibvirtUri().orElse(LibvirtHost.DEFAULT_URI);
+    }
+
+    /** Where the user says that they are. */
+    Optional<String> askedLibvirtUri() {
+        String asked = connect != null ? connect : System.getenv("VMCKPT_LIBVIRT_URI");
+        return asked == null || asked.isEmpty() ? Optional.empty() : Optional.of(asked);
     }
 
     /** Whether the user named a store, rather than taking what is usual. */

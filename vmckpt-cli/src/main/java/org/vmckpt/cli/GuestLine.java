@@ -14,10 +14,12 @@ import org.vmckpt.core.store.CheckpointListing;
 /**
  * A guest as {@code vmckpt status} shows it.
  *
- * @param state {@code tracked}, {@code running} or {@code off}; {@code unknown} without an agent
+ * @param state {@code tracked}, {@code running} or {@code off}, and of a domain {@code starting},
+ *     {@code missing} or {@code unknown} if libvirtd does not answer; {@code unknown} without an
+ *     agent
  * @param last its newest checkpoint
  * @param kept how many checkpoints of it the store has
- * @param due when its next checkpoint is
+ * @param due when its next checkpoint is, if that does not wait for the guest's start
  * @param problem what went wrong last
  */
 record GuestLine(
@@ -63,9 +65,10 @@ record GuestLine(
     private static GuestLine ofAgent(
             JsonNode guest, List<CheckpointListing.Entry> own, JsonNode schedules) {
         String name = guest.path("name").asText();
+        boolean rests = guest.path("domain").isObject() && !guest.path("running").asBoolean();
         Optional<Instant> due =
                 StreamSupport.stream(schedules.spliterator(), false)
-                        .filter(schedule -> schedule.path("guest").asText().equals(name))
+                        .filter(schedule -> schedule.path("guest").asText().equals(name) && !rests)
                         .map(schedule -> Instant.parse(schedule.path("due").asText()))
                         .min(Comparator.naturalOrder());
         JsonNode failure = guest.path("lastFailure");
@@ -84,7 +87,7 @@ record GuestLine(
 
     private static String state(JsonNode guest) {
         if (!guest.path("running").asBoolean()) {
-            return "off";
+            return guest.path("state").asText("off");
         }
         return guest.path("trackedSince").isTextual() ? "tracked" : "running";
     }

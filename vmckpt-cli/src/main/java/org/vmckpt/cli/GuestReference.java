@@ -3,7 +3,6 @@ package org.vmckpt.cli;
 import java.nio.file.Path;
 import java.util.regex.Pattern;
 import org.vmckpt.core.NotFoundException;
-import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -32,6 +31,11 @@ record GuestReference(String text) {
         return text.startsWith(LIBVIRT);
     }
 
+    /** Whether it is the one of libvirt with this name and UUID. */
+    boolean isDomain(String name, String uuid) {
+        return text.equals(LIBVIRT + name) || text.equalsIgnoreCase(LIBVIRT + uuid);
+    }
+
     /**
      * Where it is, for work in this process.
      *
@@ -50,22 +54,6 @@ record GuestReference(String text) {
                             + " qmp:/path/to/socket or libvirt:NAME");
         }
         return GuestAddress.of(Path.of(text.substring(QMP.length())));
-    }
-
-    /**
-     * Its QMP socket, for what works on no domain yet.
-     *
-     * @param operation what is wanted of the guest
-     * @param instead what to do with a domain
-     */
-    Path qmpSocket(String operation, String instead)
-            throws NotFoundException, UnsupportedException {
-        return switch (address("")) {
-            case GuestAddress.Qmp(Path socket) -> socket;
-            case GuestAddress.Libvirt domain ->
-                    throw new UnsupportedException(
-                            operation + " of " + domain + ": not done for domains; " + instead);
-        };
     }
 
     /** Reads it from the command line. */

@@ -51,7 +51,7 @@ final class ImportCommand implements Callable<Integer> {
         try (InputStream in = open();
                 Store store = session.openOrCreateStore()) {
             Manifest manifest = read(store, in);
-            report(manifest, store.storedBytes(manifest));
+            report(manifest, store);
         } catch (IOException e) {
             throw new StorageException("import from " + source + ": cannot read: " + e, e);
         }
@@ -81,7 +81,8 @@ final class ImportCommand implements Callable<Integer> {
         }
     }
 
-    private void report(Manifest manifest, long storedBytes) throws VmckptException {
+    private void report(Manifest manifest, Store store) throws VmckptException {
+        long storedBytes = store.storedBytes(manifest);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("id", manifest.id());
         json.put("name", manifest.name());
@@ -95,6 +96,6 @@ final class ImportCommand implements Callable<Integer> {
                                         + " imported: "
                                         + HumanSize.format(storedBytes)
                                         + " in "
-                                        + session.storeDirectory()));
+                                        + store.directory()));
     }
 }

@@ -35,17 +35,23 @@ final class ListCommand implements Callable<Integer> {
     @Override
     public Integer call() throws VmckptException {
         CheckpointListing listing = Listings.read(session);
+        List<CheckpointListing.Entry> entries = listing.checkpoints();
+        String none =
+                entries.isEmpty() ? "No checkpoints in " + session.storeDirectory() + "." : "";
         session.printResult(
-                Json.MAPPER.valueToTree(listing), out -> print(listing.checkpoints(), out));
+                Json.MAPPER.valueToTree(listing),
+                out -> {
+                    if (entries.isEmpty()) {
+                        out.println(none);
+                    } else {
+                        print(entries, out);
+                    }
+                });
         listing.unreadable().forEach(session::warn);
         return ExitCode.OK.number();
     }
 
-    private void print(List<CheckpointListing.Entry> entries, PrintWriter out) {
-        if (entries.isEmpty()) {
-            out.println("No checkpoints in " + session.storeDirectory() + ".");
-            return;
-        }
+    private static void print(List<CheckpointListing.Entry> entries, PrintWriter out) {
         Table table =
                 new Table().row("ID", "CREATED", "GUEST", "MEMORY", "DISKS", "STORED", "NAME");
         for (CheckpointListing.Entry entry : entries) {

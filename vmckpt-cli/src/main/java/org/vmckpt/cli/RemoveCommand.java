@@ -18,7 +18,8 @@ import picocli.CommandLine.Parameters;
         header = "Remove checkpoints from the store.",
         description = {
             "%nRemoves checkpoints and the segments that no other checkpoint uses. When one of the"
-                    + " names is not known, nothing is removed.%n"
+                    + " names is not known, nothing is removed. While the store is in use, segments"
+                    + " are left for the agent or 'vmckpt clean' to remove.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {"  vmckpt remove before-upgrade", "  vmckpt remove 20260314T0915 8c1f"})
@@ -47,6 +48,10 @@ final class RemoveCommand implements Callable<Integer> {
     }
 
     private static String describe(RemoveReport report) {
+        if (report.segmentsSkipped()) {
+            return report.id()
+                    + " removed. The store is in use: segments were left; clean it later";
+        }
         return String.format(
                 "%s removed: %s freed, %d segments removed, %d kept for other checkpoints",
                 report.id(),

@@ -3,7 +3,6 @@ package org.vmckpt.cli;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -89,42 +88,7 @@ final class RestoreCommand implements Callable<Integer> {
             description = "A folder for the new guest's disks; must be empty, or not exist.")
     private Path disksDirectory = Path.of("");
 
-    @Option(
-            names = "--map",
-            paramLabel = "OLD=NEW",
-            description = {
-                "A file or folder of the checkpoint's host, and where it is on this one. May be"
-                        + " given several times; the longest match wins."
-            })
-    private Map<Path, Path> maps = new LinkedHashMap<>();
-
-    @Option(
-            names = "--arg",
-            paramLabel = "ARG",
-            description = {
-                "A QEMU option that replaces the recorded one or joins the others, for example"
-                        + " --arg '-netdev user,id=net0'. May be given several times."
-            })
-    private List<String> arguments = List.of();
-
-    @Option(names = "--paused", description = "Leave the guest stopped; QMP's cont starts it.")
-    private boolean paused;
-
-    @Option(
-            names = "--serve-disks",
-            description = {
-                "Make the disks volumes, and have vmckpt serve them to the new guest over NBD, in a"
-                    + " process that ends with its QEMU. Checkpoints of the guest then need not"
-                    + " wait for its requests (--disk-io reissue). By default they are files that"
-                    + " QEMU opens itself."
-            })
-    private boolean serveDisks;
-
-    @Option(
-            names = "--qemu",
-            paramLabel = "BINARY",
-            description = "The QEMU to start, in place of the recorded one.")
-    private @Nullable Path qemuBinary;
+    @Mixin private NewGuestOptions guest = new NewGuestOptions();
 
     @Mixin private HookOptions hooks = new HookOptions();
 
@@ -155,18 +119,17 @@ final class RestoreCommand implements Callable<Integer> {
                         store.find(reference),
                         session.options().libvirtUri(),
                         disksDirectory,
-                        maps,
+                        guest.maps(),
                         Optional.ofNullable(name),
                         newIdentity,
-                        paused);
+                        guest.paused());
         try (ProgressDisplay progress = session.progress()) {
             return DomainRestore.restore(request, hooks.hooks(), progress);
         }
     }
 
     private void requireFitting() {
-        if (libvirt
-                && (qmpPath != null || !arguments.isEmpty() || qemuBinary != null || serveDisks)) {
+        if (libvirt && (qmpPath != null || guest.needQemuOfOurs())) {
             throw usage("--libvirt goes with none of --qmp, --arg, --qemu and --serve-disks");
         }
         if (!libvirt && (name != null || newIdentity)) {
@@ -192,7 +155,7 @@ final class RestoreCommand implements Callable<Integer> {
         return json;
     }
 
-    private static void print(DomainRestore.Report report, PrintWriter out) {
+    static void print(DomainRestore.Report report, PrintWriter out) {
         out.println(
                 "Domain "
                         + report.name()
@@ -204,18 +167,7 @@ final class RestoreCommand implements Callable<Integer> {
 
     private RestoreReport restore(Store store) throws VmckptException {
         Path qmp = Objects.requireNonNull(qmpPath);
-        RestoreRequest request =
-                new RestoreRequest(
-                        store,
-                        store.find(reference),
-                        qmp,
-                        disksDirectory,
-                        maps,
-                        arguments,
-                        paused,
-                        serveDisks,
-                        Optional.ofNullable(qemuBinary),
-                        RestoreRequest.DEFAULT_TIMEOUT);
+        RestoreRequest request = guest.request(store, store.find(reference), qmp, disksDirectory);
         try (ProgressDisplay progress = session.progress()) {
             return new RestoreService().restore(request, hooks.hooks(), progress);
         }

@@ -1,11 +1,7 @@
 package org.vmckpt.cli;
 
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +13,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.hook.Hooks;
 import org.vmckpt.cow.restore.RestoreHooks;
 import org.vmckpt.cow.restore.RestoreRequest;
@@ -25,8 +22,11 @@ import org.vmckpt.cow.rollback.RollbackRequest;
 import org.vmckpt.cow.rollback.RollbackService;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Puts a running guest back to a checkpoint. */
 @Command(
@@ -39,8 +39,8 @@ import picocli.CommandLine.Parameters;
                 + " this command is killed, the old guest goes on. What the guest did since CKPT is"
                 + " in the checkpoint that was taken first; a rollback to that undoes this one.%n",
             "Where two QEMUs cannot be at a time, because of a TAP device, a TCP port or memory,"
-                + " the old one is ended first, and brought back from its checkpoint if the new one"
-                + " does not come up.%n",
+                + " and for a domain of libvirt, the old one is ended first, and brought back from"
+                + " its checkpoint if the new one does not come up.%n",
             "The old disks are left as they are, and are not used any more. See docs/rollback.md.%n"
         },
         footerHeading = "%nExamples:%n",
@@ -51,6 +51,8 @@ import picocli.CommandLine.Parameters;
         })
 final class RollbackCommand implements Callable<Integer> {
     private final Session session;
+
+    @Spec private CommandSpec spec = CommandSpec.create();
 
     @Parameters(
             index = "0",
@@ -85,31 +87,7 @@ final class RollbackCommand implements Callable<Integer> {
             })
     private @Nullable Path disksDirectory;
 
-    @Option(
-            names = "--serve-disks",
-            description = "Make the new disks volumes, as 'vmckpt restore' does.")
-    private boolean serveDisks;
-
-    @Option(names = "--paused", description = "Leave the guest stopped; QMP's cont starts it.")
-    private boolean paused;
-
-    @Option(
-            names = "--map",
-            paramLabel = "OLD=NEW",
-            description = "A file or folder of the checkpoint, and where it is now, as in restore.")
-    private Map<Path, Path> maps = new LinkedHashMap<>();
-
-    @Option(
-            names = "--arg",
-            paramLabel = "ARG",
-            description = "A QEMU option that replaces a recorded one, as in restore.")
-    private List<String> arguments = List.of();
-
-    @Option(
-            names = "--qemu",
-            paramLabel = "BINARY",
-            description = "The QEMU to start, in place of the recorded one.")
-    private @Nullable Path qemuBinary;
+    @Mixin private NewGuestOptions newGuest = new NewGuestOptions();
 
     @Mixin private HookOptions hooks = new HookOptions();
 
@@ -120,30 +98,52 @@ final class RollbackCommand implements Callable<Integer> {
     @Override
     public Integer call() throws VmckptException {
         Optional<AgentClient> agent = session.agentFor(guest);
-        RollbackReport report = agent.isPresent() ? through(agent.get()) : alone();
-        session.printResult(json(report), out -> print(report, out));
+        if (agent.isPresent()) {
+            through(agent.get());
+        } else {
+            try (Store store = session.openStore()) {
+                rollback(session.address(guest), store, hooks.hooks());
+            }
+        }
         return ExitCode.OK.number();
     }
 
-    private RollbackReport alone() throws VmckptException {
-        try (Store store = session.openStore()) {
-            return rollback(monitor(), store, hooks.hooks());
-        }
-    }
-
-    private Path monitor() throws VmckptException {
-        return guest.qmpSocket(
-                "rollback",
-                "end it with virsh destroy, and bring it back with vmckpt restore --libvirt");
-    }
-
-    /** The agent lends us the guest's monitor: a guest is no child of a service. */
-    private RollbackReport through(AgentClient agent) throws VmckptException {
+    /** The agent lends us the guest: a guest is no child of a service. */
+    private void through(AgentClient agent) throws VmckptException {
         try (agent;
                 Loan loan = agent.lend(guest.text());
                 Store store = Store.open(loan.store())) {
-            Hooks told = hooks.hooks().with("agentGuest", loan.guest());
-            return rollback(loan.monitor(), store, told);
+            rollback(loan.address(), store, hooks.hooks().with("agentGuest", loan.guest()));
+        }
+    }
+
+    private void rollback(GuestAddress address, Store store, Hooks told) throws VmckptException {
+        switch (address) {
+            case GuestAddress.Qmp(Path socket) -> {
+                RollbackReport report = rollback(socket, store, told);
+                session.printResult(
+                        RollbackReportText.json(report),
+                        out -> RollbackReportText.print(report, guest.text(), out));
+            }
+            case GuestAddress.Libvirt domain -> {
+                if (noCheckpoint || newGuest.needQemuOfOurs()) {
+                    throw new ParameterException(
+                            spec.commandLine(),
+                            "a domain of libvirt is rolled back without --no-checkpoint,"
+                                    + " --serve-disks, --arg and --qemu");
+                }
+                new DomainRollbackRun(
+                                session,
+                                domain,
+                                store,
+                                reference,
+                                Optional.ofNullable(disksDirectory),
+                                newGuest.maps(),
+                                newGuest.paused(),
+                                Optional.ofNullable(safetyName),
+                                told)
+                        .run();
+            }
         }
     }
 
@@ -156,18 +156,7 @@ final class RollbackCommand implements Callable<Integer> {
                 disksDirectory == null
                         ? RollbackService.newDisksFolder(qmpSocket, now)
                         : disksDirectory;
-        RestoreRequest target =
-                new RestoreRequest(
-                        store,
-                        store.find(reference),
-                        qmpSocket,
-                        disks,
-                        maps,
-                        arguments,
-                        paused,
-                        serveDisks,
-                        Optional.ofNullable(qemuBinary),
-                        RestoreRequest.DEFAULT_TIMEOUT);
+        RestoreRequest target = newGuest.request(store, store.find(reference), qmpSocket, disks);
         RollbackService.check(new RollbackRequest(target, Optional.empty()));
         // Asked before the checkpoint, so that nothing is made when one says no.
         return RestoreHooks.around(
@@ -201,37 +190,5 @@ final class RollbackCommand implements Callable<Integer> {
             report.warnings().forEach(session::warn);
             return report.manifest().id();
         }
-    }
-
-    private static Map<String, Object> json(RollbackReport report) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("checkpoint", report.from().toString());
-        report.safety().ifPresent(id -> json.put("before", id.toString()));
-        json.put("oldPid", report.oldPid());
-        json.put("standstillMillis", report.standstillMillis());
-        json.put("oldDisks", report.oldDisks());
-        json.put("oldFiles", report.keptFiles());
-        json.put("guest", RestoreReportText.json(report.guest()));
-        return json;
-    }
-
-    private void print(RollbackReport report, PrintWriter out) {
-        out.printf(
-                report.guest().running()
-                        ? "The guest runs from checkpoint %s.%n"
-                        : "The guest is at checkpoint %s, and stopped.%n",
-                report.from());
-        Table table = new Table();
-        report.safety()
-                .ifPresent(id ->
-                        table.row(
-                                "  Before",
-                                id + "; undo: vmckpt rollback " + guest.text() + " " + id));
-        table.row("  Standstill", RestoreReportText.millis(report.standstillMillis()));
-        RestoreReportText.addRows(report.guest(), table);
-        report.oldDisks().forEach(disk -> table.row("  Old disk", disk + ", not used any more"));
-        report.keptFiles().forEach(file -> table.row("  Old file", file));
-        table.print(out);
-        RestoreReportText.printAdvice(report.guest(), out);
     }
 }

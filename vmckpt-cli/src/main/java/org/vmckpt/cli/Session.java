@@ -1,6 +1,7 @@
 package org.vmckpt.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.OutputStreamWriter;
@@ -36,8 +37,19 @@ final class Session {
         return options;
     }
 
-    Path storeDirectory() {
-        return options.storeDirectory();
+    /** The store that the user named, else that of the agent, else the usual one. */
+    Path storeDirectory() throws VmckptException {
+        Optional<AgentClient> agent = options.storeAsked() ? Optional.empty() : agent();
+        if (agent.isEmpty()) {
+            return options.storeDirectory();
+        }
+        try (AgentClient client = agent.get()) {
+            return storeOf(client);
+        }
+    }
+
+    private static Path storeOf(AgentClient agent) throws VmckptException {
+        return Path.of(agent.get("/v1/health").path("store").asText());
     }
 
     Store openStore() throws VmckptException {
@@ -53,11 +65,26 @@ final class Session {
         return guest.address(options.libvirtUri());
     }
 
-    /**
-     * The agent that is to work on a guest: none on a domain of libvirt, which it does not know.
-     */
+    /** The agent that is to work on a guest: on a domain of libvirt only one that follows it. */
     Optional<AgentClient> agentFor(GuestReference guest) throws VmckptException {
-        return guest.isDomain() ? Optional.empty() : agent();
+        Optional<AgentClient> agent = agent();
+        if (agent.isPresent() && guest.isDomain() && !follows(agent.get(), guest)) {
+            agent.get().close();
+            return Optional.empty();
+        }
+        return agent;
+    }
+
+    private boolean follows(AgentClient agent, GuestReference guest) throws VmckptException {
+        for (JsonNode known : agent.get("/v1/guests").path("guests")) {
+            JsonNode domain = known.path("domain");
+            String uri = domain.path("uri").asText();
+            if (guest.isDomain(domain.path("name").asText(), domain.path("uuid").asText())
+                    && options.askedLibvirtUri().filter(it -> !it.equals(uri)).isEmpty()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**
@@ -90,8 +117,7 @@ final class Session {
 
     private boolean hasOurStore(AgentClient client) {
         try {
-            String store = client.get("/v1/health").path("store").asText();
-            return Files.isSameFile(Path.of(store), storeDirectory());
+            return Files.isSameFile(storeOf(client), options.storeDirectory());
         } catch (VmckptException | IOException e) {
             return false;
         }

@@ -23,9 +23,10 @@ import picocli.CommandLine.Command;
         header = "Show all guests and their newest checkpoints.",
         description = {
             "%nShows each guest with its newest checkpoint: how old it is, how long the guest stood"
-                + " still for it, how many pages had changed, and how many layers its memory has."
-                + " With an agent also whether the guest runs and is tracked, and when its next"
-                + " checkpoint is due; without one, what the store tells.%n"
+                + " still for it, how many pages had changed, and how many layers its memory has;"
+                + " and how large the store is. With an agent also whether the guest runs and is"
+                + " tracked, and when its next checkpoint is due; without one, what the store"
+                + " tells.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {"  vmckpt status", "  vmckpt status --json"})
@@ -41,8 +42,13 @@ final class StatusCommand implements Callable<Integer> {
         Optional<AgentClient> agent = session.agent();
         if (agent.isPresent()) {
             try (AgentClient client = agent.get()) {
+                JsonNode health = client.get("/v1/health");
                 show(
-                        Optional.of(client.get("/v1/health")),
+                        Optional.of(health),
+                        new StoreSize(
+                                health.path("store").asText(),
+                                health.path("storeBytes").asLong(),
+                                health.path("storeFreeBytes").asLong()),
                         GuestLine.of(
                                 Listings.parse(client.get("/v1/checkpoints")),
                                 client.get("/v1/guests").path("guests"),
@@ -51,25 +57,43 @@ final class StatusCommand implements Callable<Integer> {
         } else {
             try (Store store = session.openStore()) {
                 JsonNode none = Json.MAPPER.createArrayNode();
-                show(Optional.empty(), GuestLine.of(CheckpointListing.of(store), none, none));
+                show(
+                        Optional.empty(),
+                        new StoreSize(
+                                store.directory().toString(),
+                                store.usedBytes(),
+                                store.usableBytes()),
+                        GuestLine.of(CheckpointListing.of(store), none, none));
             }
         }
         return ExitCode.OK.number();
     }
 
-    private void show(Optional<JsonNode> health, List<GuestLine> guests) throws VmckptException {
+    /** What it takes of its file system, and what that has left. */
+    private record StoreSize(String path, long bytes, long freeBytes) {
+        String describe() {
+            return "Store %s: %s, %s free."
+                    .formatted(path, HumanSize.format(bytes), HumanSize.format(freeBytes));
+        }
+    }
+
+    private void show(Optional<JsonNode> health, StoreSize store, List<GuestLine> guests)
+            throws VmckptException {
         ObjectNode json = Json.MAPPER.createObjectNode();
         json.set(
                 "agent",
                 health.orElseGet(com.fasterxml.jackson.databind.node.NullNode::getInstance));
+        json.set("store", Json.MAPPER.valueToTree(store));
         json.set("guests", Json.MAPPER.valueToTree(guests));
-        session.printResult(json, out -> print(health, guests, out));
+        session.printResult(json, out -> print(health, store, guests, out));
         guests.forEach(guest -> guest.problem().ifPresent(session::warn));
     }
 
-    private void print(Optional<JsonNode> health, List<GuestLine> guests, PrintWriter out) {
+    private void print(
+            Optional<JsonNode> health, StoreSize store, List<GuestLine> guests, PrintWriter out) {
         Instant now = Instant.now();
         out.println(health.map(StatusCommand::describe).orElse("No agent is used."));
+        out.println(store.describe());
         if (guests.isEmpty()) {
             out.println("No guests.");
             return;
@@ -104,8 +128,6 @@ final class StatusCommand implements Callable<Integer> {
     private static String describe(JsonNode health) {
         return "Agent since "
                 + ListCommand.localTime(Instant.parse(health.path("startedAt").asText()))
-                + ", store "
-                + health.path("store").asText()
                 + ", "
                 + health.path("jobsRunning").asLong()
                 + " jobs running, "

@@ -100,17 +100,7 @@ class GuestCommandsTest {
     }
 
     @Test
-    void rollbackOfADomainSaysWhatToDoInstead() throws Exception {
-        Store.openOrCreate(Path.of(store)).close();
-        assertThat(
-                        CommandRun.of("rollback", "libvirt:vm1", "latest", "--store", store)
-                                .endsWith(ExitCode.UNSUPPORTED)
-                                .err())
-                .contains("libvirt:vm1", "restore --libvirt");
-    }
-
-    @Test
-    void optionsOfDomainsAndOfOtherGuestsDoNotMix() {
+    void optionsOfDomainsAndOfOtherGuestsDoNotMix() throws Exception {
         String disks = folder.resolve("disks").toString();
         for (String option : List.of("--as=x", "--new-identity")) {
             CommandRun.of("restore", "latest", "--disks", disks, "--qmp", "/x", option)
@@ -120,6 +110,11 @@ class GuestCommandsTest {
                 .endsWith(ExitCode.USAGE);
         CommandRun.of("restore", "latest", "--disks", disks, "--libvirt", "--serve-disks")
                 .endsWith(ExitCode.USAGE);
+        Store.openOrCreate(Path.of(store)).close();
+        for (String option : List.of("--no-checkpoint", "--serve-disks", "--qemu=/x")) {
+            CommandRun.of("rollback", "libvirt:vm1", "latest", "--store", store, option)
+                    .endsWith(ExitCode.USAGE);
+        }
         CommandRun.of("export", "latest", "-", "--format", "libvirt-save").endsWith(ExitCode.USAGE);
         CommandRun.of("export", "latest", "file", "--format", "other").endsWith(ExitCode.USAGE);
     }
