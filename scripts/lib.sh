@@ -108,6 +108,13 @@ install_guest_needs() {
     [ -e /usr/include/stdio.h ] || install_packages libc6-dev
 }
 
+# libvirtd with its driver for QEMU; tests and benches start their own.
+install_libvirt() {
+    install_missing virsh:libvirt-clients libvirtd:libvirt-daemon
+    [ -e /usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so ] \
+        || install_packages libvirt-daemon-driver-qemu
+}
+
 # The classes of testvm, over what the distribution ships; needs a build before.
 testvm_java() {
     "$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xmx512m --enable-native-access=ALL-UNNAMED \

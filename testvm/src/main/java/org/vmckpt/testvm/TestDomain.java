@@ -36,6 +36,16 @@ public final class TestDomain {
     /** Defines it only. */
     public static TestDomain define(
             TestLibvirtd host, String name, long memoryBytes, boolean shared, Workload workload) {
+        return define(host, name, memoryBytes, shared, 1, workload);
+    }
+
+    public static TestDomain define(
+            TestLibvirtd host,
+            String name,
+            long memoryBytes,
+            boolean shared,
+            int vcpus,
+            Workload workload) {
         Path folder = host.domainFolder().resolve(name);
         GuestImage image = GuestImage.ensureBuilt();
         try {
@@ -51,7 +61,7 @@ public final class TestDomain {
                         folder.resolve("vd" + (char) ('a' + i) + "." + disk.format().qemuName()));
             }
             Path xml = folder.resolve("domain.xml");
-            Files.writeString(xml, xml(name, folder, memoryBytes, shared, workload));
+            Files.writeString(xml, xml(name, folder, memoryBytes, shared, vcpus, workload));
             host.virsh("define", xml.toString());
             return new TestDomain(host, name, folder);
         } catch (IOException e) {
@@ -60,7 +70,12 @@ public final class TestDomain {
     }
 
     private static String xml(
-            String name, Path folder, long memoryBytes, boolean shared, Workload workload) {
+            String name,
+            Path folder,
+            long memoryBytes,
+            boolean shared,
+            int vcpus,
+            Workload workload) {
         String backing =
                 shared
                         ? "<memoryBacking><source type='memfd'/><access"
@@ -71,7 +86,7 @@ public final class TestDomain {
           <name>%s</name>
           <memory unit='b'>%d</memory>
           %s
-          <vcpu>1</vcpu>
+          <vcpu>%d</vcpu>
           <os>
             <type arch='x86_64' machine='pc'>hvm</type>
             <kernel>%s/kernel</kernel>
@@ -97,7 +112,7 @@ public final class TestDomain {
             </disk>
             <controller type='usb' model='none'/>
             <serial type='file'>
-              <source path='%s/console.log'/>
+              <source path='%s/console.log' append='on'/>
               <target port='0'/>
             </serial>
             <serial type='unix'>
@@ -112,6 +127,7 @@ public final class TestDomain {
                         name,
                         memoryBytes,
                         backing,
+                        vcpus,
                         folder,
                         folder,
                         QemuArguments.KERNEL_PARAMETERS + workload.kernelParameters(),

@@ -10,7 +10,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.vmckpt.cow.checkpoint.RuntimeFolder;
@@ -22,6 +25,8 @@ import org.vmckpt.cow.checkpoint.RuntimeFolder;
  * Debian host. Closing destroys its domains.
  */
 public final class TestLibvirtd implements AutoCloseable {
+    private static final Pattern MONITOR_FOLDER = Pattern.compile("libvirt-(\\d+)-\\d+");
+
     private static final Duration START_LIMIT = Duration.ofSeconds(30);
     private static final long END_SECONDS = 20;
     private static final long POLL_MILLIS = 20;
@@ -66,8 +71,9 @@ public final class TestLibvirtd implements AutoCloseable {
                 auth_unix_rw = "none"
                 unix_sock_rw_perms = "0700"
                 log_outputs = "3:file:%s/libvirtd.log"
+                host_uuid = "%s"
                 """
-                        .formatted(folder, folder));
+                        .formatted(folder, folder, UUID.randomUUID()));
         Files.writeString(
                 folder.resolve("etc/qemu.conf"),
                 """
@@ -76,6 +82,7 @@ public final class TestLibvirtd implements AutoCloseable {
                 security_driver = "none"
                 stdio_handler = "file"
                 cgroup_controllers = []
+                remember_owner = 0
                 """);
         String user = "libvirt-qemu:x:%d:%d::/var/lib/libvirt:/usr/sbin/nologin%n";
         append(Path.of("/etc/passwd"), folder.resolve("passwd"), user);
@@ -173,14 +180,25 @@ public final class TestLibvirtd implements AutoCloseable {
         return folder.resolve("vms");
     }
 
-    /** Folders of sockets through which somebody reaches a domain. */
+    /**
+     * Folders of sockets through which this process reaches a domain, or one that is dead by now.
+     */
     public static Set<Path> monitorFolders() {
         try (Stream<Path> folders = Files.list(RuntimeFolder.path())) {
-            return folders.filter(it -> it.getFileName().toString().startsWith("libvirt-"))
+            return folders.filter(it -> isOursOrOfTheDead(it.getFileName().toString()))
                     .collect(Collectors.toSet());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static boolean isOursOrOfTheDead(String name) {
+        Matcher matcher = MONITOR_FOLDER.matcher(name);
+        if (!matcher.matches()) {
+            return false;
+        }
+        long pid = Long.parseLong(matcher.group(1));
+        return pid == ProcessHandle.current().pid() || ProcessHandle.of(pid).isEmpty();
     }
 
     /** Runs virsh and returns what it printed. */

@@ -38,6 +38,14 @@ public record Workload(
         return idle(memoryRegionBytes).memory(Rate.FLAT_OUT).disk(Rate.FLAT_OUT);
     }
 
+    /**
+     * Memory and disks all the time, at rates that leave the processors room for others: for tests
+     * in which it does not matter how much a guest writes.
+     */
+    public static Workload busy(long memoryRegionBytes) {
+        return idle(memoryRegionBytes).memory(Rate.perSecond(5000)).disk(Rate.perSecond(100));
+    }
+
     public Workload memory(Rate rate) {
         return new Workload(
                 memoryRegionBytes,

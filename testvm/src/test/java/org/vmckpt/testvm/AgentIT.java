@@ -37,7 +37,7 @@ final class AgentIT {
                         .memory(128 * MIB)
                         .vcpus(1)
                         .disk(TestDisk.qcow2(16 * MIB))
-                        .workload(Workload.flatOut(8 * MIB))
+                        .workload(Workload.busy(8 * MIB))
                         .start();
         guest.awaitWork();
         return guest;
@@ -76,6 +76,7 @@ final class AgentIT {
                 JsonNode seldom = run(agent, "/v1/schedules/seldom/run");
                 assertThat(seldom.path("result").path("manifest").path("series").asText())
                         .isEqualTo("seldom");
+                requireStoreCommandsWorkBeside(agent, byHand, seldom);
                 reload(agent, systemd);
                 await().atMost(SOON).until(() -> removed(agent));
                 agent.signal("KILL");
@@ -106,6 +107,18 @@ final class AgentIT {
                 requireFork(store, all.getLast(), guest);
             }
         }
+    }
+
+    /** They find the agent's store, in which a schedule writes and old checkpoints are removed. */
+    private static void requireStoreCommandsWorkBeside(
+            AgentProcess agent, JsonNode byHand, JsonNode seldom) throws Exception {
+        assertThat(agent.vmckpt("show", "by-hand").path("id")).isEqualTo(byHand.path("id"));
+        assertThat(agent.vmckpt("verify", "--all").path("intact").asBoolean()).isTrue();
+        assertThat(agent.vmckpt("compact").path("problems")).isEmpty();
+        String id = seldom.path("result").path("manifest").path("id").asText();
+        assertThat(agent.vmckpt("remove", id).path("removed")).hasSize(1);
+        assertThat(agent.get("/v1/checkpoints").toString()).doesNotContain(id);
+        assertThat(agent.vmckpt("verify", "by-hand").path("intact").asBoolean()).isTrue();
     }
 
     /** The agent lends the guest, and takes the schedule's checkpoints of the new one. */

@@ -23,9 +23,8 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 
 /** {@code vmckpt-agent} as it is shipped, and {@code vmckpt} as its client. */
-final class AgentProcess implements AutoCloseable {
-    private static final Path BIN =
-            Path.of("../vmckpt-cli/target/vmckpt/bin").toAbsolutePath().normalize();
+public final class AgentProcess implements AutoCloseable {
+    static final Path BIN = Path.of("../vmckpt-cli/target/vmckpt/bin").toAbsolutePath().normalize();
     private static final int SOON_SECONDS = 60;
 
     private final Process process;
@@ -41,7 +40,8 @@ final class AgentProcess implements AutoCloseable {
      *
      * @param folder of its configuration, {@code agent.yaml}, which names {@code agent.sock} there
      */
-    static AgentProcess start(Path folder, Map<String, String> environment) throws Exception {
+    public static AgentProcess start(Path folder, Map<String, String> environment)
+            throws Exception {
         ProcessBuilder builder =
                 new ProcessBuilder(
                                 // As nohup starts it.
@@ -84,26 +84,37 @@ final class AgentProcess implements AutoCloseable {
         }
     }
 
-    Path socket() {
+    public Path socket() {
         return folder.resolve("agent.sock");
     }
 
-    long pid() {
+    public long pid() {
         return process.pid();
     }
 
-    String log() throws IOException {
+    public String log() throws IOException {
         return Files.readString(folder.resolve("agent.log"));
     }
 
-    JsonNode get(String path) throws VmckptException {
+    public JsonNode get(String path) throws VmckptException {
         try (AgentClient client = AgentClient.connect(socket())) {
             return client.get(path);
         }
     }
 
+    /** What is no JSON. */
+    String text(String path) {
+        return Commands.run(
+                List.of(
+                        "curl",
+                        "-s",
+                        "--unix-socket",
+                        socket().toString(),
+                        "http://localhost" + path));
+    }
+
     /** Runs a command that must succeed, with {@code --json}. */
-    JsonNode vmckpt(String... arguments) throws Exception {
+    public JsonNode vmckpt(String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(BIN.resolve("vmckpt").toString()));
         command.addAll(List.of(arguments));
         command.addAll(List.of("--json", "--agent", socket().toString()));
@@ -136,7 +147,7 @@ final class AgentProcess implements AutoCloseable {
     }
 
     /** It ends by itself; returns how. */
-    int awaitEnd() throws Exception {
+    public int awaitEnd() throws Exception {
         assertThat(process.waitFor(SOON_SECONDS, TimeUnit.SECONDS)).as(log()).isTrue();
         return process.exitValue();
     }

@@ -24,8 +24,7 @@ final class BalloonIT {
     private static final long MIB = 1 << 20;
     private static final long MEMORY_BYTES = 160 * MIB;
     private static final long SMALL_BYTES = 112 * MIB;
-    private static final Workload LOAD =
-            Workload.flatOut(16 * MIB).stall(4 * MIB, Rate.IDLE).disk(Rate.perSecond(200));
+    private static final Workload LOAD = Workload.busy(16 * MIB);
     private static final Duration SOON = Duration.ofSeconds(60);
 
     /**

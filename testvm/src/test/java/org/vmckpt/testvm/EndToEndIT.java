@@ -31,7 +31,7 @@ final class EndToEndIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Many more by hand: -Dvmckpt.rounds=30. */
-    private static final int ROUNDS = Integer.getInteger("vmckpt.rounds", 3);
+    private static final int ROUNDS = Integer.getInteger("vmckpt.rounds", 2);
 
     private static final int KEPT = 2;
 
@@ -174,7 +174,7 @@ final class EndToEndIT {
 
     @Test
     void oneCheckpointRestoresManyTimesSideBySide() throws Exception {
-        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+        try (TestGuest guest = twoDisks().workload(Workload.busy(16 * MIB)).start();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             ConsoleLine.Boot boot = guest.awaitBoot();
             Manifest manifest = checkpoint(guest, store).manifest();
@@ -193,7 +193,7 @@ final class EndToEndIT {
 
     @Test
     void restoredGuestCanBeCheckpointedAndRestoredAgain() throws Exception {
-        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+        try (TestGuest guest = twoDisks().workload(Workload.busy(16 * MIB)).start();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             ConsoleLine.Boot boot = guest.awaitBoot();
             Manifest manifest = checkpoint(guest, store).manifest();
@@ -217,8 +217,7 @@ final class EndToEndIT {
 
     @Test
     void guestOfAQ35MachineIsExportedImportedAndRestored() throws Exception {
-        try (TestGuest guest =
-                        twoDisks().machine("q35").workload(Workload.flatOut(16 * MIB)).start();
+        try (TestGuest guest = twoDisks().machine("q35").workload(Workload.busy(16 * MIB)).start();
                 Store here = Store.openOrCreate(folder.resolve("here"));
                 Store there = Store.openOrCreate(folder.resolve("there"))) {
             guest.awaitBoot();
@@ -240,7 +239,7 @@ final class EndToEndIT {
 
     @Test
     void releasedGuestWritesToItsOwnFilesAgain() throws Exception {
-        try (TestGuest guest = twoDisks().workload(Workload.flatOut(16 * MIB)).start();
+        try (TestGuest guest = twoDisks().workload(Workload.busy(16 * MIB)).start();
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
             checkpoint(guest, store);

@@ -48,7 +48,7 @@ final class EnginesIT {
                 .memoryKind(memory)
                 .disk(TestDisk.qcow2(24 * MIB))
                 .disk(TestDisk.raw(16 * MIB).asBlockdev())
-                .workload(Workload.flatOut(24 * MIB).stall(4 * MIB, Rate.perSecond(500)));
+                .workload(Workload.busy(24 * MIB).stall(4 * MIB, Rate.perSecond(500)));
     }
 
     private CheckpointReport checkpoint(Path qmpSocket, EngineName engine) throws Exception {

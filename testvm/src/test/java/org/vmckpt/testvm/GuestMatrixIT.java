@@ -46,7 +46,7 @@ final class GuestMatrixIT {
                     .memoryKind(memory)
                     .numaNodes(numaNodes)
                     .disk(disk)
-                    .workload(Workload.flatOut(8 * MIB));
+                    .workload(Workload.busy(8 * MIB));
         }
     }
 

@@ -55,7 +55,7 @@ final class HooksIT {
                         .memory(128 * MIB)
                         .vcpus(1)
                         .disk(TestDisk.qcow2(16 * MIB))
-                        .workload(Workload.flatOut(8 * MIB))
+                        .workload(Workload.busy(8 * MIB))
                         .start();
         store = Store.openOrCreate(folder.resolve("store"));
         guest.awaitWork();

@@ -75,7 +75,7 @@ final class HugePagesIT {
                 .directory(folder.resolve("guest"))
                 .secondMonitor()
                 .extraArguments(Balloon.DEVICE)
-                .workload(FLAT_OUT);
+                .workload(Workload.busy(16 * MIB));
     }
 
     /** QEMU 8.1 and later leave only files out of the device state: the other test is theirs. */

@@ -27,6 +27,11 @@ import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
+import org.vmckpt.cow.doctor.Diagnosis;
+import org.vmckpt.cow.doctor.Doctor;
+import org.vmckpt.cow.doctor.EngineDiagnosis;
+import org.vmckpt.cow.doctor.Finding;
+import org.vmckpt.cow.doctor.Verdict;
 import org.vmckpt.cow.hook.HookSettings;
 import org.vmckpt.cow.hook.Hooks;
 import org.vmckpt.cow.hook.Script;
@@ -101,6 +106,7 @@ final class LibvirtIT {
         assertThat(host.virsh("dumpxml", domain.name())).doesNotContain(overlay.toString());
         // Beside the original, as another domain.
         requireRestores(second, domain, "copy", Map.of());
+        domain.console().diskRate(Rate.FLAT_OUT);
         ReleaseService.release(address(domain.name()), ProgressListener.none());
         assertThat(domain.diskFile("vda")).isEqualTo(domain.folder().resolve("vda.qcow2"));
         assertThat(domain.diskFile("vdb")).isEqualTo(domain.folder().resolve("vdb.raw"));
@@ -163,6 +169,7 @@ final class LibvirtIT {
     void exportedFileIsOneThatVirshRestores() throws Exception {
         TestDomain domain = start("saved", false);
         domain.awaitBoot();
+        checkpoint(domain, EngineName.PAUSE);
         CheckpointReport report = checkpoint(domain, EngineName.BACKGROUND);
         assertThat(domain.console().verify(SOON).errors()).isZero();
         ConsoleLine.Tick before = domain.console().awaitAnyTick(SOON);
@@ -186,6 +193,23 @@ final class LibvirtIT {
         assertThat(first.nonce()).isEqualTo(before.nonce());
         assertThat(domain.console().verify(SOON).errors()).isZero();
         host.virsh("destroy", domain.name());
+    }
+
+    /** Also for a QEMU that is another user's and confined; it is left as it was. */
+    @Test
+    void doctorFindsADomainFitForEveryEngine() throws Exception {
+        TestDomain domain = start("patient", true);
+        Diagnosis diagnosis = Doctor.examine(address(domain.name()), folder, true);
+        assertThat(diagnosis.guest())
+                .extracting(Finding::verdict)
+                .as(diagnosis.guest().toString())
+                .containsOnly(Verdict.OK);
+        assertThat(diagnosis.engines()).allMatch(EngineDiagnosis::usable);
+        assertThat(domain.state()).isEqualTo("running");
+        host.virsh("destroy", domain.name());
+        assertThatThrownBy(() -> Doctor.examine(address(domain.name()), folder, true))
+                .isInstanceOf(RefusedException.class)
+                .hasMessageContaining("shut off");
     }
 
     @Test

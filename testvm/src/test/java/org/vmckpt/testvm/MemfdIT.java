@@ -39,7 +39,7 @@ final class MemfdIT {
                 .memory(192 * MIB)
                 .memoryKind(GuestMemoryKind.MEMFD)
                 .disk(TestDisk.qcow2(16 * MIB))
-                .workload(Workload.flatOut(16 * MIB));
+                .workload(Workload.busy(16 * MIB));
     }
 
     private static CheckpointReport checkpoint(TestGuest guest, Store store) throws Exception {

@@ -18,12 +18,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Json;
 
 /**
- * The command keeps within {@code --cow-budget} and a constant while a 1 GiB guest dirties all it
+ * The command keeps within {@code --cow-budget} and a constant while a 512 MiB guest dirties all it
  * has.
  */
 final class MemoryBoundIT {
     private static final long MIB = 1 << 20;
-    private static final long GUEST_BYTES = 1024 * MIB;
+    private static final long GUEST_BYTES = 512 * MIB;
 
     /** Java heap, compiled code, class data, compression contexts, device state. */
     private static final long OVERHEAD_BYTES = 256 * MIB;
@@ -41,10 +41,10 @@ final class MemoryBoundIT {
                 TestGuest.builder()
                         .memory(GUEST_BYTES)
                         .vcpus(2)
-                        .workload(Workload.flatOut(768 * MIB).filled())
+                        .workload(Workload.flatOut(384 * MIB).filled())
                         .start()) {
             guest.awaitBoot();
-            guest.console().awaitTick(tick -> tick.memoryPages() > 100_000, "a dirty guest", SOON);
+            guest.console().awaitTick(tick -> tick.memoryPages() > 50_000, "a dirty guest", SOON);
             assertThat(peakBytes(guest, List.of()))
                     .as("default budget")
                     .isLessThan(GUEST_BYTES + OVERHEAD_BYTES);

@@ -23,8 +23,7 @@ import org.vmckpt.core.Json;
 
 /**
  * The Debian package in a Debian with nothing else. It takes minutes, so it runs when it is asked
- * for: {@code scripts/test -Dit.test=PackageOnDebian}, with debootstrap, and a Debian mirror in
- * reach.
+ * for: {@code scripts/dev it PackageOnDebian}, with a Debian mirror in reach.
  */
 @Timeout(900)
 final class PackageOnDebian {

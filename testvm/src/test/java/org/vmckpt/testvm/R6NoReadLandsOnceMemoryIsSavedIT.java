@@ -35,6 +35,11 @@ final class R6NoReadLandsOnceMemoryIsSavedIT {
     private static final long LONGER_MILLIS = 5 * READ_MILLIS;
     private static final long SOME_READS = 20;
 
+    /** A busy host may stop the guest just when it has no request under way. */
+    private static final int CHECKPOINTS = 5;
+
+    private static final long NOT_COUNTED = -1;
+
     @TempDir private Path folder;
 
     @ParameterizedTest
@@ -59,17 +64,26 @@ final class R6NoReadLandsOnceMemoryIsSavedIT {
             guest.console().awaitTick(it -> it.diskReads() > SOME_READS, "reads", SOON);
             server.delay(READ_MILLIS);
             Thread.sleep(2 * READ_MILLIS);
-            LongPause pause = new LongPause(StoredMemory.region(guest, monitor), folder);
-            Manifest manifest =
-                    ProbedCheckpoint.take(
-                                    request(guest, store, diskIo), ProgressListener.none(), pause)
-                            .manifest();
-            server.delay(0);
-            if (diskIo == DiskIo.REISSUE) {
-                assertThat(manifest.statistics().get("reissuedRequests")).isPositive();
+            RamRegion memory = StoredMemory.region(guest, monitor);
+            long reissued = 0;
+            for (int i = 0; i < CHECKPOINTS && reissued == 0; i++) {
+                LongPause pause = new LongPause(memory, folder);
+                Manifest manifest =
+                        ProbedCheckpoint.take(
+                                        request(guest, store, diskIo),
+                                        ProgressListener.none(),
+                                        pause)
+                                .manifest();
+                assertThat(pause.moments)
+                        .containsExactlyInAnyOrder(LongPause.STOP, LongPause.ARMED);
+                StoredMemory.requireEqual(store, manifest, pause.stopped());
+                reissued =
+                        diskIo == DiskIo.REISSUE
+                                ? manifest.statistics().getOrDefault("reissuedRequests", 0L)
+                                : NOT_COUNTED;
             }
-            assertThat(pause.moments).containsExactlyInAnyOrder(LongPause.STOP, LongPause.ARMED);
-            StoredMemory.requireEqual(store, manifest, pause.stopped());
+            server.delay(0);
+            assertThat(reissued).as("requests that were pending at the stop").isNotZero();
             assertThat(guest.console().verify(SOON).errors()).isZero();
         }
     }

@@ -48,7 +48,7 @@ final class ReissueIT {
                 .memory(128 * MIB)
                 .vcpus(attachment.threads() ? 2 : 1)
                 .extraArguments(attachment.arguments(socket, errors))
-                .workload(Workload.flatOut(4 * MIB))
+                .workload(Workload.busy(4 * MIB).disk(Rate.FLAT_OUT))
                 .secondMonitor()
                 .start();
     }

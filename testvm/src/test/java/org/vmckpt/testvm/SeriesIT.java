@@ -77,7 +77,7 @@ final class SeriesIT {
 
     @Test
     void layersOfAllEpochsTogetherAreTheMemoryByteForByte() throws Exception {
-        try (TestGuest guest = start(Workload.flatOut(24 * MIB));
+        try (TestGuest guest = start(Workload.busy(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
                 Epochs epochs = Epochs.of(guest, store)) {
@@ -135,7 +135,7 @@ final class SeriesIT {
 
     @Test
     void failedEpochLosesNothingAndTheSeriesGoesOn() throws Exception {
-        try (TestGuest guest = start(Workload.flatOut(24 * MIB));
+        try (TestGuest guest = start(Workload.busy(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON);
                 Epochs epochs = Epochs.of(guest, store)) {

@@ -111,7 +111,7 @@ final class ServedRestoreIT {
                 .extraArguments(
                         VolumeAttachment.ONE_BLK.arguments(socket, ",werror=stop,rerror=stop"))
                 .disk(TestDisk.qcow2(8 * MIB))
-                .workload(Workload.flatOut(4 * MIB))
+                .workload(Workload.busy(4 * MIB).disk(Rate.FLAT_OUT))
                 .start();
     }
 

@@ -44,7 +44,7 @@ final class VolumeCheckpointIT {
                 .memory(128 * MIB)
                 .vcpus(1)
                 .extraArguments(VolumeProcess.disk("v", socket))
-                .workload(Workload.flatOut(4 * MIB));
+                .workload(Workload.busy(4 * MIB));
     }
 
     /** A base on a file of its own, which alone has what the guest never touches. */

@@ -49,7 +49,7 @@ final class VolumeSeriesIT {
                                 .memory(128 * MIB)
                                 .vcpus(1)
                                 .extraArguments(VolumeProcess.disk("v", socket))
-                                .workload(Workload.flatOut(4 * MIB))
+                                .workload(Workload.busy(4 * MIB))
                                 .start()) {
             String nonce = guest.awaitBoot().nonce();
             awaitWrites(guest, WRITES_THAT_FILL_THE_VOLUME);

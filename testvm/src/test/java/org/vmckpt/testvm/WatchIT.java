@@ -42,8 +42,8 @@ final class WatchIT {
     @Test
     void signalEndsItCleanlyAndTheLastOnesRestore() throws Exception {
         try (TestGuest guest = WatchProcess.startGuest();
-                WatchProcess watch = watch(guest, "--keep", "4")) {
-            List<JsonNode> events = watch.read(12);
+                WatchProcess watch = watch(guest, "--keep", "3")) {
+            List<JsonNode> events = watch.read(8);
             watch.terminate();
             events.addAll(watch.readToEnd());
             watch.requireEnds();
@@ -53,7 +53,7 @@ final class WatchIT {
             assertThat(guest.console().verify(SOON).errors()).isZero();
             try (Store store = Store.open(store())) {
                 List<Manifest> kept = store.list();
-                assertThat(kept).hasSizeLessThan(12);
+                assertThat(kept).hasSizeLessThan(8);
                 for (Manifest manifest : List.of(kept.getFirst(), kept.getLast())) {
                     assertThat(store.verify(manifest, ProgressListener.none()).intact()).isTrue();
                     restoreAndRun(store, manifest, guest);

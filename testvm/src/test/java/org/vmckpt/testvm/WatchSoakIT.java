@@ -24,7 +24,7 @@ import org.vmckpt.core.store.StoreHold;
 final class WatchSoakIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final Duration SOAK =
-            Duration.parse("PT" + System.getProperty("vmckpt.soak", "15s"));
+            Duration.parse("PT" + System.getProperty("vmckpt.soak", "8s"));
 
     /** Before that Java still compiles, and its heap still grows. */
     private static final Duration LONG_ENOUGH_FOR_A_TREND = Duration.ofMinutes(3);

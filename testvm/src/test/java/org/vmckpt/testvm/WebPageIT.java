@@ -33,7 +33,7 @@ final class WebPageIT {
                         TestGuest.builder()
                                 .memory(128 * MIB)
                                 .disk(TestDisk.qcow2(16 * MIB))
-                                .workload(Workload.flatOut(8 * MIB))
+                                .workload(Workload.busy(8 * MIB))
                                 .start();
                 SocketRelay relay = SocketRelay.to(folder.resolve("agent.sock"))) {
             guest.awaitWork();

@@ -8,16 +8,17 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.testvm.TestGuest;
 
 /**
  * QEMU's own snapshot of a running guest: memory only, and read by somebody who throws it away, so
  * it never waits and is never durable.
  */
 final class BackgroundSnapshot implements Contender {
+    private final Path qmpSocket;
     private final Path folder;
 
-    BackgroundSnapshot(Path folder) {
+    BackgroundSnapshot(Path qmpSocket, Path folder) {
+        this.qmpSocket = qmpSocket;
         this.folder = folder;
     }
 
@@ -27,12 +28,10 @@ final class BackgroundSnapshot implements Contender {
     }
 
     @Override
-    public Measurement measure(TestGuest guest)
-            throws VmckptException, IOException, InterruptedException {
+    public Measurement measure() throws VmckptException, IOException, InterruptedException {
         try (StreamSink sink = StreamSink.discarding(folder);
                 MigrationSession qemu =
-                        MigrationSession.open(
-                                guest.qmpSocket(), Set.of("events", "background-snapshot"))) {
+                        MigrationSession.open(qmpSocket, Set.of("events", "background-snapshot"))) {
             qemu.migrate(sink.uri());
             Instant completed = qemu.completedAt();
             Instant resumed = qemu.resumedAt();

@@ -12,7 +12,8 @@ import picocli.CommandLine.Command;
             PauseCommand.class,
             CowCommand.class,
             VolumeCommand.class,
-            ReissueCommand.class
+            ReissueCommand.class,
+            LibvirtCommand.class
         },
         synopsisSubcommandLabel = "SUITE")
 public final class BenchMain {

@@ -2,14 +2,18 @@ package org.vmckpt.testvm.bench;
 
 import java.io.IOException;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.testvm.TestGuest;
 
-/** One way to save a running guest. */
+/** One way to save one running guest. */
 interface Contender extends AutoCloseable {
     String name();
 
     /** Saves the guest once; afterwards the guest runs and is set up as it was. */
-    Measurement measure(TestGuest guest) throws VmckptException, IOException, InterruptedException;
+    Measurement measure() throws VmckptException, IOException, InterruptedException;
+
+    /**
+     * What a turn left behind goes, so that the next one finds what this one found. Not measured.
+     */
+    default void tidy() throws VmckptException, IOException, InterruptedException {}
 
     @Override
     default void close() throws VmckptException {}

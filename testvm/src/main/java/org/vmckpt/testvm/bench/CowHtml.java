@@ -118,7 +118,7 @@ final class CowHtml {
             html.append("<th class=\"n\">").append(column).append("</th>");
         }
         html.append("</tr>\n");
-        for (BenchRow row : results.report().rows()) {
+        for (BenchRow row : results.report("cow").rows()) {
             String quantity = row.name() + " [" + row.unit() + "]";
             html.append("<tr class=\"ours\">");
             cells(quantity, Samples.VMCKPT, row.vmckpt(), "");

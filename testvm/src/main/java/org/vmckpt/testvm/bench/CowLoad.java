@@ -12,7 +12,9 @@ enum CowLoad {
     SLOW("100 MB/s", 100_000_000),
     FAST("1000 MB/s", 1_000_000_000),
     /** As many random pages as the guest can write: what each write has to wait counts. */
-    RANDOM("random writes", 0);
+    RANDOM("random writes", 0),
+    /** Memory in passes, and disks, as fast as the guest can. */
+    DISKS("memory and disks flat out", 0);
 
     static final int PAGE_BYTES = 4096;
 
@@ -46,7 +48,9 @@ enum CowLoad {
     }
 
     void apply(GuestConsole console) {
-        console.memoryRate(Rate.perSecond(bytesPerSecond / PAGE_BYTES));
+        console.memoryRate(
+                this == DISKS ? Rate.FLAT_OUT : Rate.perSecond(bytesPerSecond / PAGE_BYTES));
+        console.diskRate(this == DISKS ? Rate.FLAT_OUT : Rate.IDLE);
         console.stallRate(this == RANDOM ? Rate.FLAT_OUT : TOUCHES);
     }
 

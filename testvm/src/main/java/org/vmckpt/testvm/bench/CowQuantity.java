@@ -1,6 +1,6 @@
 package org.vmckpt.testvm.bench;
 
-/** What {@link CowSuite} measures. */
+/** What {@link CowSuite} and {@link LibvirtSuite} measure. */
 enum CowQuantity {
     PAUSE("pause", "ms"),
     STALL_P50("stall p50", "us"),
@@ -12,8 +12,10 @@ enum CowQuantity {
     LOST("guest writes lost", "pages"),
     FAULT_P50("fault service p50", "us"),
     FAULT_P99("fault service p99", "us"),
+    DISK_LONGEST("guest's longest disk request", "ms"),
     WINDOW("copy window", "ms"),
     DURABLE("time to durable", "ms"),
+    ALL("time of all", "ms"),
     BYTES("bytes saved", "MiB"),
     ALONE("changed pages, compressed alone", "MiB"),
     DIRTY("pages that changed", "%");

@@ -26,10 +26,10 @@ record CowResults(List<Cell> cells, List<String> notes) {
         notes = List.copyOf(notes);
     }
 
-    BenchReport report() {
+    BenchReport report(String suite) {
         List<BenchRow> rows =
                 cells.stream().flatMap(cell -> cell.samples().rows(cell.label()).stream()).toList();
-        return new BenchReport("cow", rows, notes);
+        return new BenchReport(suite, rows, notes);
     }
 
     /** In the order in which they were measured. */

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.testvm.TestGuest;
 
 /**
@@ -66,7 +67,7 @@ final class CowSuite {
                 TestGuest guest = GuestKind.start(memoryBytes, CowLoad.workload(memoryBytes))) {
             measureLoads(guest, memoryBytes, folder.path());
             if (!loads.contains(CowLoad.IDLE)) {
-                GuestKind.requireSound(guest, GuestKind.size(memoryBytes));
+                GuestKind.requireSound(guest.console(), GuestKind.size(memoryBytes));
                 return;
             }
             try (Store store = IncrementalRounds.openStore(folder.path())) {
@@ -74,21 +75,22 @@ final class CowSuite {
                         .run(rounds)
                         .forEach((share, samples) -> addCell(memoryBytes, share.state(), samples));
             }
-            GuestKind.requireSound(guest, GuestKind.size(memoryBytes));
+            GuestKind.requireSound(guest.console(), GuestKind.size(memoryBytes));
         }
     }
 
     private void measureLoads(TestGuest guest, long memoryBytes, Path folder)
             throws VmckptException, IOException, InterruptedException {
-        try (VmckptContender vmckpt = new VmckptContender(folder)) {
+        try (VmckptContender vmckpt =
+                new VmckptContender(GuestAddress.of(guest.qmpSocket()), folder)) {
             List<Contender> contenders =
                     List.of(
                             vmckpt,
-                            new BackgroundSnapshot(folder),
-                            new StopAndMigrate(folder),
+                            new BackgroundSnapshot(guest.qmpSocket(), folder),
+                            new StopAndMigrate(guest.qmpSocket(), folder),
                             new Undisturbed());
             for (CowLoad load : loads) {
-                LoadRounds turns = new LoadRounds(guest, load, contenders, log);
+                LoadRounds turns = new LoadRounds(guest.console(), load, contenders, log);
                 turns.run(GuestKind.size(memoryBytes) + ", " + load.label(), rounds);
                 addCell(memoryBytes, load.label(), turns.samples());
                 noteRate(memoryBytes, load, turns.undisturbedPagesPerSecond());

@@ -69,16 +69,16 @@ record GuestKind(long memoryBytes, boolean loaded) {
     }
 
     /** A number that was got by damaging the guest is none. */
-    static void requireSound(TestGuest guest, String label) {
-        ConsoleLine.Verdict verdict = guest.console().verify(VERIFY_LIMIT);
-        if (verdict.errors() != 0 || guest.console().errors() != 0) {
+    static void requireSound(GuestConsole console, String label) {
+        ConsoleLine.Verdict verdict = console.verify(VERIFY_LIMIT);
+        if (verdict.errors() != 0 || console.errors() != 0) {
             throw new TestGuestException(
                     "the guest %s found %d errors in its memory or disks: %s"
-                            .formatted(label, guest.console().errors(), guest.console().faults()));
+                            .formatted(label, console.errors(), console.faults()));
         }
     }
 
-    private static void awaitWarm(GuestConsole console) {
+    static void awaitWarm(GuestConsole console) {
         console.awaitTick(
                 tick -> tick.counter() > WARM_TICKS && tick.memoryPasses() > 0,
                 "a guest that is warm",

@@ -15,6 +15,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.Cancellation;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
@@ -66,7 +67,8 @@ final class IncrementalRounds {
         List<CheckpointId> taken = new ArrayList<>();
         try (CheckpointSeries series =
                 CheckpointSeries.open(
-                        VmckptContender.fullCheckpoint(guest.qmpSocket(), store), "bench")) {
+                        VmckptContender.fullCheckpoint(GuestAddress.of(guest.qmpSocket()), store),
+                        "bench")) {
             CheckpointReport full = take(series, taken);
             // Only now, so that the disks' base is in the store as it would be for a user.
             for (CheckpointId old : previous.reversed()) {

@@ -2,6 +2,7 @@ package org.vmckpt.testvm.bench;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -9,11 +10,12 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.testvm.ConsoleLine;
-import org.vmckpt.testvm.TestGuest;
+import org.vmckpt.testvm.GuestConsole;
 
 /** The rounds of one guest under one load; the first one warms up and is not counted. */
 final class LoadRounds {
     private static final long SETTLE_MILLIS = 1000;
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private record Turn(
             int round,
@@ -21,23 +23,24 @@ final class LoadRounds {
             Measurement measurement,
             Stalls stalls,
             Optional<AroundWindow> around,
-            WorkDone done) {}
+            WorkDone done,
+            double diskMillis) {}
 
-    private final TestGuest guest;
+    private final GuestConsole console;
     private final CowLoad load;
     private final List<Contender> contenders;
     private final PrintStream log;
     private final List<Turn> turns = new ArrayList<>();
 
-    LoadRounds(TestGuest guest, CowLoad load, List<Contender> contenders, PrintStream log) {
-        this.guest = guest;
+    LoadRounds(GuestConsole console, CowLoad load, List<Contender> contenders, PrintStream log) {
+        this.console = console;
         this.load = load;
         this.contenders = List.copyOf(contenders);
         this.log = log;
     }
 
     void run(String label, int rounds) throws VmckptException, IOException, InterruptedException {
-        load.apply(guest.console());
+        load.apply(console);
         Thread.sleep(SETTLE_MILLIS);
         for (int round = 0; round <= rounds; round++) {
             for (Contender contender : contenders) {
@@ -67,18 +70,32 @@ final class LoadRounds {
 
     private Turn take(int round, Contender contender)
             throws VmckptException, IOException, InterruptedException {
-        WorkDone before = WorkDone.next(guest.console(), load);
-        StallWatch stalls = StallWatch.start(guest.console());
-        Measurement measurement = contender.measure(guest);
-        WorkDone after = WorkDone.next(guest.console(), load);
+        WorkDone before = WorkDone.next(console, load);
+        StallWatch stalls = StallWatch.start(console);
+        long tick = console.awaitAnyTick(LIMIT).counter();
+        Measurement measurement = contender.measure();
+        WorkDone after = WorkDone.next(console, load);
         List<ConsoleLine.Stall> reports = stalls.awaitReports();
-        return new Turn(
-                round,
-                contender.name(),
-                measurement,
-                Stalls.worstOf(reports),
-                AroundWindow.of(measurement, stalls, reports),
-                after.since(before));
+        Turn turn =
+                new Turn(
+                        round,
+                        contender.name(),
+                        measurement,
+                        Stalls.worstOf(reports),
+                        AroundWindow.of(measurement, stalls, reports),
+                        after.since(before),
+                        longestDiskRequest(tick) / 1000.0);
+        contender.tidy();
+        return turn;
+    }
+
+    /** Microseconds. */
+    private long longestDiskRequest(long afterTick) {
+        return console.lines(ConsoleLine.Tick.class).stream()
+                .filter(tick -> tick.counter() > afterTick)
+                .mapToLong(ConsoleLine.Tick::diskMaxMicros)
+                .max()
+                .orElse(0);
     }
 
     /** What the guest wrote when nobody saved it: the median of the rounds. */
@@ -136,6 +153,9 @@ final class LoadRounds {
                 add(samples, turn, CowQuantity.LOST, turn.done().pagesLost(undisturbed));
             }
             measured.own().forEach((quantity, value) -> add(samples, turn, quantity, value));
+            if (turn.diskMillis() > 0) {
+                add(samples, turn, CowQuantity.DISK_LONGEST, turn.diskMillis());
+            }
             add(samples, turn, CowQuantity.WINDOW, measured.copyWindow());
             add(samples, turn, CowQuantity.DURABLE, measured.durable());
             measured.savedBytes()

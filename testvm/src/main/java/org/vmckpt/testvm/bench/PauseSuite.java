@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.testvm.TestGuest;
 
 /**
@@ -59,10 +60,11 @@ final class PauseSuite {
             throws VmckptException, IOException, InterruptedException {
         Samples samples = new Samples();
         try (BenchFolder folder = BenchFolder.create();
-                VmckptContender vmckpt = new VmckptContender(folder.path());
-                TestGuest guest = kind.start()) {
+                TestGuest guest = kind.start();
+                VmckptContender vmckpt =
+                        new VmckptContender(GuestAddress.of(guest.qmpSocket()), folder.path())) {
             List<Contender> contenders =
-                    peers ? contenders(vmckpt, folder.path()) : List.of(vmckpt);
+                    peers ? contenders(vmckpt, guest, folder.path()) : List.of(vmckpt);
             for (int round = 0; round <= rounds; round++) {
                 for (Contender contender : contenders) {
                     Turn turn = take(contender, guest);
@@ -72,23 +74,24 @@ final class PauseSuite {
                     }
                 }
             }
-            GuestKind.requireSound(guest, kind.label());
+            GuestKind.requireSound(guest.console(), kind.label());
         }
         return samples.rows(kind.label());
     }
 
-    private static List<Contender> contenders(VmckptContender vmckpt, Path folder) {
+    private static List<Contender> contenders(
+            VmckptContender vmckpt, TestGuest guest, Path folder) {
         return List.of(
                 vmckpt,
-                new BackgroundSnapshot(folder),
-                new StopAndMigrate(folder),
+                new BackgroundSnapshot(guest.qmpSocket(), folder),
+                new StopAndMigrate(guest.qmpSocket(), folder),
                 new Undisturbed());
     }
 
     private static Turn take(Contender contender, TestGuest guest)
             throws VmckptException, IOException, InterruptedException {
         StallWatch stalls = StallWatch.start(guest.console());
-        Measurement measurement = contender.measure(guest);
+        Measurement measurement = contender.measure();
         return new Turn(
                 contender.name(),
                 measurement,

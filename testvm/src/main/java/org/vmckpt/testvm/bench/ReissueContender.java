@@ -15,7 +15,6 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.DiskIo;
-import org.vmckpt.testvm.TestGuest;
 
 /** A checkpoint with one of the two ways to treat pending requests. */
 final class ReissueContender implements Contender {
@@ -23,12 +22,15 @@ final class ReissueContender implements Contender {
     private static final Duration DRAIN_LIMIT = Duration.ofSeconds(20);
 
     private final String name;
+    private final Path qmpSocket;
     private final DiskIo diskIo;
     private final Store store;
     private Optional<CheckpointId> previous = Optional.empty();
 
-    ReissueContender(String name, DiskIo diskIo, Path folder) throws VmckptException {
+    ReissueContender(String name, Path qmpSocket, DiskIo diskIo, Path folder)
+            throws VmckptException {
         this.name = name;
+        this.qmpSocket = qmpSocket;
         this.diskIo = diskIo;
         this.store = Store.openOrCreate(folder.resolve("store-" + diskIo));
     }
@@ -39,10 +41,10 @@ final class ReissueContender implements Contender {
     }
 
     @Override
-    public Measurement measure(TestGuest guest) throws VmckptException {
+    public Measurement measure() throws VmckptException {
         CheckpointReport report =
                 CheckpointService.checkpoint(
-                        CheckpointRequest.of(guest.qmpSocket(), store)
+                        CheckpointRequest.of(qmpSocket, store)
                                 .withDrainTimeout(DRAIN_LIMIT)
                                 .withDiskIo(diskIo),
                         ProgressListener.none());

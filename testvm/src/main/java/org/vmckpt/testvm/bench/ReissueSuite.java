@@ -84,10 +84,13 @@ final class ReissueSuite {
         Samples samples = new Samples();
         try (BenchFolder folder = BenchFolder.create();
                 SlowVolume volume = SlowVolume.start(folder.path(), VOLUME_BYTES);
+                TestGuest guest = guest(volume);
                 Contender reissue =
-                        new ReissueContender(Samples.VMCKPT, DiskIo.REISSUE, folder.path());
-                Contender drain = new ReissueContender(DRAIN, DiskIo.DRAIN, folder.path());
-                TestGuest guest = guest(volume)) {
+                        new ReissueContender(
+                                Samples.VMCKPT, guest.qmpSocket(), DiskIo.REISSUE, folder.path());
+                Contender drain =
+                        new ReissueContender(
+                                DRAIN, guest.qmpSocket(), DiskIo.DRAIN, folder.path())) {
             GuestConsole console = guest.console();
             console.awaitTick(it -> it.counter() > WARM_TICKS, "a guest that is warm", SOON);
             volume.delay(delayMillis);
@@ -105,7 +108,7 @@ final class ReissueSuite {
                 }
             }
             volume.delay(0);
-            GuestKind.requireSound(guest, "on a volume of " + label(delayMillis));
+            GuestKind.requireSound(guest.console(), "on a volume of " + label(delayMillis));
         }
         return samples;
     }
@@ -134,7 +137,7 @@ final class ReissueSuite {
             GuestConsole console = guest.console();
             ConsoleLine.Tick before = console.latestTick().orElseThrow();
             StallWatch stalls = StallWatch.start(console);
-            Measurement measurement = contender.measure(guest);
+            Measurement measurement = contender.measure();
             double stall = Stalls.worstOf(stalls.awaitReports()).longestMillis();
             // The report after the next holds the requests that were pending at the end.
             long last = console.latestTick().orElseThrow().counter();

@@ -9,16 +9,17 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.vmckpt.core.VmckptException;
-import org.vmckpt.testvm.TestGuest;
 
 /**
  * Stops the guest, writes its memory to a file, and lets it go on as soon as QEMU has written the
  * last byte; only then is the file synced.
  */
 final class StopAndMigrate implements Contender {
+    private final Path qmpSocket;
     private final Path folder;
 
-    StopAndMigrate(Path folder) {
+    StopAndMigrate(Path qmpSocket, Path folder) {
+        this.qmpSocket = qmpSocket;
         this.folder = folder;
     }
 
@@ -28,12 +29,10 @@ final class StopAndMigrate implements Contender {
     }
 
     @Override
-    public Measurement measure(TestGuest guest)
-            throws VmckptException, IOException, InterruptedException {
+    public Measurement measure() throws VmckptException, IOException, InterruptedException {
         Path file = folder.resolve("migrated");
         try (StreamSink sink = StreamSink.toFile(folder, file);
-                MigrationSession qemu =
-                        MigrationSession.open(guest.qmpSocket(), Set.of("events"))) {
+                MigrationSession qemu = MigrationSession.open(qmpSocket, Set.of("events"))) {
             long start = System.nanoTime();
             save(qemu, sink.uri());
             Instant resumed = qemu.resumedAt();

@@ -1,7 +1,5 @@
 package org.vmckpt.testvm.bench;
 
-import org.vmckpt.testvm.TestGuest;
-
 /** Leaves the guest alone for a while: shows how long it stalls anyway on this machine. */
 final class Undisturbed implements Contender {
     static final String NAME = "undisturbed";
@@ -14,7 +12,7 @@ final class Undisturbed implements Contender {
     }
 
     @Override
-    public Measurement measure(TestGuest guest) throws InterruptedException {
+    public Measurement measure() throws InterruptedException {
         Thread.sleep(WHILE_MILLIS);
         return Measurement.NOTHING;
     }

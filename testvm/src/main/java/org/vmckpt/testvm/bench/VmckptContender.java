@@ -15,18 +15,20 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.PauseTimes;
-import org.vmckpt.testvm.TestGuest;
 
 /**
  * A whole checkpoint, memory and disks, into a store. It stays until the next one is there, as it
  * would for a user: the next one needs not copy a disk's base again.
  */
 final class VmckptContender implements Contender {
+    private final GuestAddress guest;
     private final Store store;
     private Optional<CheckpointId> previous = Optional.empty();
 
-    VmckptContender(Path folder) throws VmckptException {
+    VmckptContender(GuestAddress guest, Path folder) throws VmckptException {
+        this.guest = guest;
         this.store = Store.openOrCreate(folder.resolve("store"));
     }
 
@@ -36,10 +38,9 @@ final class VmckptContender implements Contender {
     }
 
     @Override
-    public Measurement measure(TestGuest guest) throws VmckptException {
+    public Measurement measure() throws VmckptException {
         CheckpointReport report =
-                CheckpointService.checkpoint(
-                        fullCheckpoint(guest.qmpSocket(), store), ProgressListener.none());
+                CheckpointService.checkpoint(fullCheckpoint(guest, store), ProgressListener.none());
         if (previous.isPresent()) {
             store.remove(previous.get());
         }
@@ -57,8 +58,8 @@ final class VmckptContender implements Contender {
     }
 
     /** All of memory, as its peers save it, though an earlier checkpoint is in the store. */
-    static CheckpointRequest fullCheckpoint(Path qmpSocket, Store store) {
-        CheckpointRequest request = CheckpointRequest.of(qmpSocket, store);
+    static CheckpointRequest fullCheckpoint(GuestAddress guest, Store store) {
+        CheckpointRequest request = CheckpointRequest.of(guest, store);
         return new CheckpointRequest(
                 request.guest(),
                 request.store(),

@@ -252,7 +252,11 @@ final class PlainDeviceSaverIT {
             return;
         }
         try (Stream<Path> files = Files.walk(RuntimeFolder.path())) {
-            for (Path file : files.filter(it -> it.endsWith("devices.bin")).toList()) {
+            String ours = "/device-" + ProcessHandle.current().pid() + "-";
+            for (Path file :
+                    files.filter(it -> it.endsWith("devices.bin"))
+                            .filter(it -> it.toString().contains(ours))
+                            .toList()) {
                 Files.delete(file);
                 Files.createDirectory(file);
             }

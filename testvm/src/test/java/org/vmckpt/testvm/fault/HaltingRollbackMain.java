@@ -2,7 +2,6 @@ package org.vmckpt.testvm.fault;
 
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.locks.LockSupport;
 import org.vmckpt.core.CheckpointId;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.Store;
@@ -27,17 +26,8 @@ public final class HaltingRollbackMain {
                             Path.of(arguments[4]));
             Optional<CheckpointId> safety = Optional.of(store.find(arguments[3]).id());
             ProbedRollback.run(
-                    new RollbackRequest(target, safety), moment -> pass(moment, arguments[5]));
-        }
-    }
-
-    private static void pass(String moment, String haltAt) {
-        if (moment.equals(haltAt)) {
-            System.out.println("at " + moment);
-            System.out.flush();
-            while (true) {
-                LockSupport.park();
-            }
+                    new RollbackRequest(target, safety),
+                    moment -> Programs.haltAt(arguments[5], moment));
         }
     }
 }

@@ -44,7 +44,6 @@ import org.vmckpt.testvm.Workload;
 final class KilledRollbackIT {
     private static final long MIB = 1 << 20;
     private static final Duration SOON = Duration.ofSeconds(60);
-    private static final String WARDEN = "org.vmckpt.cow.rollback.WardenMain";
 
     /** Every point, by hand. */
     private static final boolean ALL = System.getProperty("vmckpt.soak") != null;
@@ -101,13 +100,7 @@ final class KilledRollbackIT {
                     .isInstanceOf(ConflictException.class)
                     .hasMessageContaining("or a rollback");
             if (wardenToo) {
-                ProcessHandle warden =
-                        process.children()
-                                .filter(it -> Programs.commandLine(it).contains(WARDEN))
-                                .findFirst()
-                                .orElseThrow();
-                warden.destroyForcibly();
-                warden.onExit().join();
+                Programs.killWarden(process);
             }
         } finally {
             process.destroyForcibly().waitFor();

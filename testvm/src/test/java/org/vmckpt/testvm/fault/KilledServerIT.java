@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.cow.serving.ControlClient;
 import org.vmckpt.testvm.ConsoleLine;
+import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.TestGuest;
 import org.vmckpt.testvm.VolumeProcess;
 import org.vmckpt.testvm.Workload;
@@ -36,7 +37,7 @@ final class KilledServerIT {
                         .memory(128 * MIB)
                         .vcpus(1)
                         .extraArguments(VolumeProcess.disk("v", socket))
-                        .workload(Workload.flatOut(4 * MIB))
+                        .workload(Workload.busy(4 * MIB).disk(Rate.FLAT_OUT))
                         .start()) {
             assertThat(guest.awaitBoot().disks()).hasSize(1);
             for (int i = 0; i < KILLS; i++) {

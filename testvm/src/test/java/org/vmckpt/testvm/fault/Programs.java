@@ -8,9 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 
 /** Programs of the host, and JVMs of our own that can be killed. */
 final class Programs {
+    private static final String WARDEN = "org.vmckpt.cow.rollback.WardenMain";
+
     private Programs() {}
 
     /** Runs a program to its end, which must be a good one. */
@@ -37,6 +40,28 @@ final class Programs {
                         main.getName()));
         command.addAll(List.of(arguments));
         return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    }
+
+    /** Ends the process that would finish this one's rollback, and waits for its end. */
+    static void killWarden(Process rollback) {
+        ProcessHandle warden =
+                rollback.children()
+                        .filter(it -> commandLine(it).contains(WARDEN))
+                        .findFirst()
+                        .orElseThrow();
+        warden.destroyForcibly();
+        warden.onExit().join();
+    }
+
+    /** In a process that is to be killed at one point: says that it is there, and stays. */
+    static void haltAt(String point, String moment) {
+        if (moment.equals(point)) {
+            System.out.println("at " + moment);
+            System.out.flush();
+            while (true) {
+                LockSupport.park();
+            }
+        }
     }
 
     /** All of it; that of {@link ProcessHandle.Info} ends after 4 KiB. Empty if it has ended. */
