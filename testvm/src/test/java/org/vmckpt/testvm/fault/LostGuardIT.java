@@ -53,12 +53,14 @@ final class LostGuardIT {
                         .findFirst()
                         .orElseThrow();
         try {
-            Programs.run("kill", "-" + signal, Long.toString(guard.pid()));
+            if (signal.equals("STOP")) {
+                Programs.suspend(guard);
+            } else {
+                guard.destroyForcibly();
+                guard.onExit().join();
+            }
         } catch (Exception e) {
             throw new AssertionError(e);
-        }
-        if (signal.equals("KILL")) {
-            guard.onExit().join();
         }
     }
 

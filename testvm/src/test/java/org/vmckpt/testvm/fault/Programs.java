@@ -1,9 +1,11 @@
 package org.vmckpt.testvm.fault;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,6 +53,26 @@ final class Programs {
                         .orElseThrow();
         warden.destroyForcibly();
         warden.onExit().join();
+    }
+
+    /** Stops a process; its threads go on for a moment after the signal, so waits for each. */
+    static void suspend(ProcessHandle process) throws Exception {
+        run("kill", "-STOP", Long.toString(process.pid()));
+        await().atMost(WatchedGuest.SOON).until(() -> allThreadsAreStopped(process));
+    }
+
+    /** The state is the first field behind the name, which ends with the last bracket: proc(5). */
+    private static boolean allThreadsAreStopped(ProcessHandle process) throws IOException {
+        Path threads = Path.of("/proc", Long.toString(process.pid()), "task");
+        try (DirectoryStream<Path> folders = Files.newDirectoryStream(threads)) {
+            for (Path thread : folders) {
+                String stat = Files.readString(thread.resolve("stat"), StandardCharsets.ISO_8859_1);
+                if (stat.charAt(stat.lastIndexOf(')') + 2) != 'T') {
+                    return false;
+                }
+            }
+        }
+        return true;
     }
 
     /** In a process that is to be killed at one point: says that it is there, and stays. */
