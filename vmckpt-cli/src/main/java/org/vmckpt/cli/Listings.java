@@ -27,11 +27,15 @@ final class Listings {
     }
 
     static CheckpointListing parse(JsonNode answer) throws ProtocolException {
+        return parse(answer, CheckpointListing.class);
+    }
+
+    static <T> T parse(JsonNode answer, Class<T> type) throws ProtocolException {
         try {
-            return Json.MAPPER.treeToValue(answer, CheckpointListing.class);
+            return Json.MAPPER.treeToValue(answer, type);
         } catch (JsonProcessingException e) {
             throw new ProtocolException(
-                    "list the checkpoints through the agent: it is of another version than this"
+                    "ask the agent for its store: it is of another version than this"
                             + " command; restart it, or use --agent none ("
                             + e.getOriginalMessage()
                             + ")",

@@ -15,6 +15,7 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.CheckpointListing;
 import org.vmckpt.core.store.Store;
+import org.vmckpt.core.store.StoreSize;
 import picocli.CommandLine.Command;
 
 /** Says how all guests are. */
@@ -42,13 +43,9 @@ final class StatusCommand implements Callable<Integer> {
         Optional<AgentClient> agent = session.agent();
         if (agent.isPresent()) {
             try (AgentClient client = agent.get()) {
-                JsonNode health = client.get("/v1/health");
                 show(
-                        Optional.of(health),
-                        new StoreSize(
-                                health.path("store").asText(),
-                                health.path("storeBytes").asLong(),
-                                health.path("storeFreeBytes").asLong()),
+                        Optional.of(client.get("/v1/health")),
+                        Listings.parse(client.get("/v1/store"), StoreSize.class),
                         GuestLine.of(
                                 Listings.parse(client.get("/v1/checkpoints")),
                                 client.get("/v1/guests").path("guests"),
@@ -59,22 +56,11 @@ final class StatusCommand implements Callable<Integer> {
                 JsonNode none = Json.MAPPER.createArrayNode();
                 show(
                         Optional.empty(),
-                        new StoreSize(
-                                store.directory().toString(),
-                                store.usedBytes(),
-                                store.usableBytes()),
+                        StoreSize.of(store),
                         GuestLine.of(CheckpointListing.of(store), none, none));
             }
         }
         return ExitCode.OK.number();
-    }
-
-    /** What it takes of its file system, and what that has left. */
-    private record StoreSize(String path, long bytes, long freeBytes) {
-        String describe() {
-            return "Store %s: %s, %s free."
-                    .formatted(path, HumanSize.format(bytes), HumanSize.format(freeBytes));
-        }
     }
 
     private void show(Optional<JsonNode> health, StoreSize store, List<GuestLine> guests)
@@ -93,7 +79,11 @@ final class StatusCommand implements Callable<Integer> {
             Optional<JsonNode> health, StoreSize store, List<GuestLine> guests, PrintWriter out) {
         Instant now = Instant.now();
         out.println(health.map(StatusCommand::describe).orElse("No agent is used."));
-        out.println(store.describe());
+        out.printf(
+                "Store %s: %s, %s free.%n",
+                store.path(),
+                HumanSize.format(store.bytes()),
+                HumanSize.format(store.freeBytes()));
         if (guests.isEmpty()) {
             out.println("No guests.");
             return;

@@ -22,6 +22,7 @@ import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.store.CheckpointListing;
+import org.vmckpt.core.store.StoreSize;
 
 /** All endpoints. */
 final class Resources {
@@ -41,6 +42,7 @@ final class Resources {
         return routes.add("GET", "/v1/health", resources::health)
                 .add("GET", "/v1/openapi.yaml", _ -> description())
                 .add("GET", "/metrics", resources::metrics)
+                .add("GET", "/v1/store", _ -> Answer.ok(StoreSize.of(context.store())))
                 .add("GET", "/v1/guests", resources::guests)
                 .add("GET", "/v1/guests/{name}", resources::guest)
                 .add("GET", "/v1/checkpoints", resources::checkpoints)
@@ -64,8 +66,6 @@ final class Resources {
         health.put("status", "ok");
         health.put("startedAt", context.startedAt());
         health.put("store", context.store().directory().toString());
-        health.put("storeBytes", context.store().usedBytes());
-        health.put("storeFreeBytes", context.store().usableBytes());
         health.put("jobsRunning", context.jobs().count(JobState.RUNNING));
         health.put("jobsWaiting", context.jobs().count(JobState.WAITING));
         health.put("user", call.peer().name());

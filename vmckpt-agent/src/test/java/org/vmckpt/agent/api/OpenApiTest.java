@@ -55,6 +55,7 @@ class OpenApiTest {
     void answersAreAsDescribed() throws Exception {
         UnixHttp http = agent.http();
         require("get", "/v1/health", 200, http.get("/v1/health"));
+        require("get", "/v1/store", 200, http.get("/v1/store"));
         require("get", "/v1/guests", 200, http.get("/v1/guests"));
         require("get", "/v1/guests/{name}", 200, http.get("/v1/guests/vm1"));
         require("get", "/v1/guests/{name}", 200, http.get("/v1/guests/web"));

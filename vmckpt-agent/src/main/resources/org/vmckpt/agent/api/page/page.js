@@ -209,10 +209,10 @@ function drawGuest(guest, index, checkpoints) {
   });
 }
 
-function show(health, guests, listing, schedules) {
+function show(health, store, guests, listing, schedules) {
   const now = Date.now();
   document.getElementById("health").textContent =
-    `store ${health.store} (${bytes(health.storeBytes)}, ${bytes(health.storeFreeBytes)} free), ${health.jobsRunning} jobs running, ${health.jobsWaiting} waiting, ` +
+    `store ${store.path} (${bytes(store.bytes)}, ${bytes(store.freeBytes)} free), ${health.jobsRunning} jobs running, ${health.jobsWaiting} waiting, ` +
     `agent up for ${seconds((now - Date.parse(health.startedAt)) / 1000)}`;
   const checkpoints = listing.checkpoints.slice(-SHOWN_CHECKPOINTS);
   document.getElementById("guests").replaceChildren(
@@ -239,10 +239,10 @@ function problem(text) {
 
 async function refresh() {
   try {
-    const [health, guests, listing, schedules] = await Promise.all(
-      ["/v1/health", "/v1/guests", "/v1/checkpoints", "/v1/schedules"].map(ask),
+    const [health, store, guests, listing, schedules] = await Promise.all(
+      ["/v1/health", "/v1/store", "/v1/guests", "/v1/checkpoints", "/v1/schedules"].map(ask),
     );
-    show(health, guests.guests, listing, schedules.schedules);
+    show(health, store, guests.guests, listing, schedules.schedules);
     document.body.dataset.state = "shown";
   } catch (error) {
     problem(`The agent does not answer: ${error.message}`);
