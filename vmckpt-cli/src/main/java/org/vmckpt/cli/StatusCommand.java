@@ -81,9 +81,7 @@ final class StatusCommand implements Callable<Integer> {
         out.println(health.map(StatusCommand::describe).orElse("No agent is used."));
         out.printf(
                 "Store %s: %s, %s free.%n",
-                store.path(),
-                HumanSize.format(store.bytes()),
-                HumanSize.format(store.freeBytes()));
+                store.path(), HumanSize.format(store.bytes()), HumanSize.format(store.freeBytes()));
         if (guests.isEmpty()) {
             out.println("No guests.");
             return;

@@ -11,7 +11,6 @@ import org.vmckpt.core.VmckptException;
 public record StoreSize(String path, long bytes, long freeBytes) {
     /** Looks at every file of the store. */
     public static StoreSize of(Store store) throws VmckptException {
-        return new StoreSize(
-                store.directory().toString(), store.usedBytes(), store.usableBytes());
+        return new StoreSize(store.directory().toString(), store.usedBytes(), store.usableBytes());
     }
 }

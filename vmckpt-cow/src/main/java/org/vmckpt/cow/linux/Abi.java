@@ -143,6 +143,7 @@ final class Abi {
     static final long UFFDIO_UNREGISTER = 0x8010AA01L;
     static final long UFFDIO_WAKE = 0x8010AA02L;
     static final long UFFDIO_WRITEPROTECT = 0xC018AA06L;
+    static final long UFFDIO_REGISTER_MODE_MISSING = 1;
     static final long UFFDIO_REGISTER_MODE_WP = 2;
     static final long UFFDIO_WRITEPROTECT_MODE_WP = 1;
     static final long UFFD_FEATURE_PAGEFAULT_FLAG_WP = 1;

@@ -119,13 +119,17 @@ public final class Userfaultfd implements AutoCloseable {
      *     cannot be write-protected, ESRCH when the process is gone
      */
     public void register(long address, long length) throws ErrnoException {
+        int result = tryRegister(address, length, Abi.UFFDIO_REGISTER_MODE_WP);
+        ErrnoException.check(result, "UFFDIO_REGISTER", range(address, length));
+    }
+
+    private int tryRegister(long address, long length, long mode) {
         Scratch scratch = Scratch.current();
         scratch.putLong(Abi.UFFDIO_REGISTER_START, address);
         scratch.putLong(Abi.UFFDIO_REGISTER_LEN, length);
-        scratch.putLong(Abi.UFFDIO_REGISTER_MODE, Abi.UFFDIO_REGISTER_MODE_WP);
+        scratch.putLong(Abi.UFFDIO_REGISTER_MODE, mode);
         scratch.putLong(Abi.UFFDIO_REGISTER_IOCTLS, 0);
-        long result = syscalls.ioctl(fd.number(), Abi.UFFDIO_REGISTER, scratch.address());
-        ErrnoException.check(result, "UFFDIO_REGISTER", range(address, length));
+        return retrying(Abi.UFFDIO_REGISTER, scratch.address());
     }
 
     /** Lifts all protection of a registered range and forgets it, also while a discard goes on. */
@@ -135,6 +139,18 @@ public final class Userfaultfd implements AutoCloseable {
         // write, and after this nobody else could.
         tryWake(address, length);
         return result;
+    }
+
+    /**
+     * Forgets a registered range of which nothing is protected any more. {@link #tryUnregister}
+     * walks through all its pages and makes them read-only once more, so that the next write to
+     * each costs a fault; a range that is only watched for missing pages is forgotten as it is.
+     */
+    public int tryForget(long address, long length) {
+        // If it fails, unregistering still does its work, at that price. Who meets a missing page
+        // between the two calls waits for the second.
+        tryRegister(address, length, Abi.UFFDIO_REGISTER_MODE_MISSING);
+        return tryUnregister(address, length);
     }
 
     /** Lets the waiters of a range try again; what is protected stays so. */

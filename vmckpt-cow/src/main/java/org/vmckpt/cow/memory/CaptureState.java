@@ -91,12 +91,28 @@ final class CaptureState {
      * of its message. The threads go on.
      */
     void liftAll() {
+        unregister(false);
+    }
+
+    /** Ends the watch over memory after a capture that let every page go which it read. */
+    void release() {
+        unregister(true);
+    }
+
+    /**
+     * @param complete whether what is LOOSE is not protected
+     */
+    private void unregister(boolean complete) {
         for (CaptureRegion region : regions) {
             // Only what we registered: older kernels would end another userfaultfd's watch too.
             if (!region.registered.getAndSet(false)) {
                 continue;
             }
-            int result = uffd.tryUnregister(region.address, region.sizeBytes());
+            boolean lifted = complete && region.states.all(PageStates.LOOSE, region.pageCount);
+            int result =
+                    lifted
+                            ? uffd.tryForget(region.address, region.sizeBytes())
+                            : uffd.tryUnregister(region.address, region.sizeBytes());
             if (result < 0 && result != -Errno.EINVAL && !isGone(region, result)) {
                 giveUpDescriptor();
                 return;

@@ -222,9 +222,12 @@ public final class MemoryTracker implements AutoCloseable {
         return outsideWrites;
     }
 
-    /** Lifts all protection, and ends the fault thread once it has read what discards wait for. */
+    /**
+     * After a capture that let every page go which it read: lifts what is left of the protection,
+     * and ends the fault thread once it has read what discards wait for.
+     */
     void release() throws InterruptedException {
-        state.liftAll();
+        state.release();
         Thread.sleep(MemoryCapture.LAST_MESSAGE_MILLIS);
         state.stopFaults.set();
         faultThread.join();

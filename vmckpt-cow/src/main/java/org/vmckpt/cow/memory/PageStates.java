@@ -79,6 +79,19 @@ final class PageStates {
         return count;
     }
 
+    /** Whether all of the first pages are in a state, about. */
+    boolean all(byte state, int pages) {
+        int page = 0;
+        long pattern = ONES * state;
+        while (page + Long.BYTES <= pages && (long) EIGHT.get(states, page) == pattern) {
+            page += Long.BYTES;
+        }
+        while (page < pages && get(page) == state) {
+            page++;
+        }
+        return page == pages;
+    }
+
     /**
      * The first page in the range that is in a state, or {@code limit}. Eight pages at a time: a
      * guest has millions, and some of this happens in its pause.

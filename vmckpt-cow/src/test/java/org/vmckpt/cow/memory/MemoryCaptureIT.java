@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -97,6 +98,35 @@ class MemoryCaptureIT {
             BufferUse buffer = captureAndCompare(memory, SIZE + (16 << 20)).buffer();
             assertThat(buffer.warning()).isEmpty();
         }
+    }
+
+    @Test
+    void endOfACaptureTakesTheRightToWriteFromNoPage() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE);
+                MemoryCapture capture = tracker.captureAndRelease(new CollectingSink(SIZE))) {
+            capture.armAhead();
+            memory.armInPause(capture);
+            capture.start();
+            capture.awaitCopied();
+            writeAllPages(memory);
+            capture.awaitDrained();
+            long faults = minorFaultsOfThisThread();
+            writeAllPages(memory);
+            assertThat(minorFaultsOfThisThread() - faults).isLessThan(SIZE / Slot.PAGE_BYTES / 10);
+        }
+    }
+
+    private static void writeAllPages(BusyMemory memory) {
+        for (int page = 0; page < SIZE / Slot.PAGE_BYTES; page++) {
+            memory.writePage(page);
+        }
+    }
+
+    /** proc(5): the tenth field; the second ends with the last bracket. */
+    private static long minorFaultsOfThisThread() throws IOException {
+        String stat = Files.readString(Path.of("/proc/thread-self/stat"));
+        return Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[7]);
     }
 
     @Test

@@ -179,6 +179,13 @@ class MemoryPartsTest {
             assertThat(states.next(wanted, first, pages.length))
                     .as("seed %d, %d from %d in %s", seed, wanted, first, Arrays.toString(pages))
                     .isEqualTo(expected);
+            boolean same = true;
+            for (byte page : pages) {
+                same &= page == wanted;
+            }
+            assertThat(states.all(wanted, pages.length))
+                    .as("seed %d, all %d in %s", seed, wanted, Arrays.toString(pages))
+                    .isEqualTo(same);
         }
     }
 
