@@ -129,7 +129,7 @@ public record GuestSession(long pid, QmpClient qmp, GuestLock lock, Optional<Lib
     /** By which the guard reaches the guest without us. */
     String monitor() {
         return libvirt.map(it -> it.monitor(pid))
-                .orElseGet(() -> qmp.socketPath().toAbsolutePath().toString());
+                .orElseGet(() -> pid + ":" + qmp.socketPath().toAbsolutePath());
     }
 
     /** How to start an equal guest. */

@@ -50,8 +50,8 @@ public final class Guard implements AutoCloseable {
      * Starts the process, in a session of its own so that no signal to ours reaches it. It is of
      * use only after {@link #awaitReady}.
      *
-     * @param monitor the path of its QMP socket, or {@link GuardMain#LIBVIRT} and what it takes to
-     *     find a domain
+     * @param monitor QEMU's pid and the path of its QMP socket with a colon between them, or {@link
+     *     GuardMain#LIBVIRT} and what it takes to find a domain
      * @param undoLines QMP commands, one a line, that put the guest's migration settings back
      * @param folder holds temporary sockets; the guard removes it if we cannot
      * @param keptSocket where the guard listens, and keeps the connection, if any

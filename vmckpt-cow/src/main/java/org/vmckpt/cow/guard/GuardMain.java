@@ -68,7 +68,7 @@ public final class GuardMain {
     private final Path socket;
     private final String undoLines;
 
-    /** Is there as long as QEMU is. */
+    /** Is there as long as QEMU is, as its socket is not: another one may listen there later. */
     private final Path life;
 
     private final long patienceNanos;
@@ -86,6 +86,12 @@ public final class GuardMain {
         this.patienceNanos = patienceNanos;
     }
 
+    private static GuardMain of(String monitor, String undoLines) {
+        String[] parts = monitor.split(":", 2);
+        return new GuardMain(
+                Path.of(parts[1]), undoLines, Path.of("/proc", parts[0]), PATIENCE_NANOS);
+    }
+
     private static GuardMain of(LibvirtMonitor domain, String undoLines) {
         return new GuardMain(domain.socket(), undoLines, domain.process(), LIBVIRT_PATIENCE_NANOS);
     }
@@ -97,7 +103,7 @@ public final class GuardMain {
                         : Optional.empty();
         GuardMain guard =
                 domain.map(it -> of(it, arguments[1]))
-                        .orElseGet(() -> new GuardMain(Path.of(arguments[0]), arguments[1]));
+                        .orElseGet(() -> of(arguments[0], arguments[1]));
         guard.rehearse(Path.of(arguments[2]));
         Optional<StreamKeeper> stream =
                 arguments.length > 3

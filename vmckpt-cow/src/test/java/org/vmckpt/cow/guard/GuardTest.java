@@ -17,6 +17,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -24,10 +25,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Json;
+import org.vmckpt.core.VmckptException;
 
 /** The guard against a peer that answers as we choose; KilledCheckpointIT has QEMU for it. */
-@Timeout(60)
+@Timeout(180)
 class GuardTest {
+    private static final Duration SOON = Duration.ofSeconds(60);
     private static final String UNDO =
             "{\"execute\":\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":1}}";
 
@@ -39,7 +42,8 @@ class GuardTest {
         Path scratch = Files.createDirectory(folder.resolve("scratch"));
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(socket));
-            try (Guard guard = Guard.start(socket.toString(), UNDO, scratch, Optional.empty())) {
+            long pid = ProcessHandle.current().pid();
+            try (Guard guard = start(pid, socket, scratch)) {
                 guard.awaitReady();
                 guard.pausing();
             }
@@ -55,7 +59,32 @@ class GuardTest {
             assertThat(requests(server))
                     .as("once more, when all has ended")
                     .containsExactly("qmp_capabilities", "migrate-set-parameters");
-            await().until(() -> Files.notExists(scratch));
+            await().atMost(SOON).until(() -> Files.notExists(scratch));
+        }
+    }
+
+    private static Guard start(long pid, Path socket, Path scratch) throws VmckptException {
+        return Guard.start(pid + ":" + socket, UNDO, scratch, Optional.empty());
+    }
+
+    /** It may have been started to stay paused. */
+    @Test
+    void anotherGuestAtTheSocketOfOneThatEndedIsLeftAlone() throws Exception {
+        Path socket = folder.resolve("qmp.sock");
+        Path scratch = Files.createDirectory(folder.resolve("scratch"));
+        Process qemu = new ProcessBuilder("sleep", "600").start();
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            try (Guard guard = start(qemu.pid(), socket, scratch)) {
+                guard.awaitReady();
+                guard.pausing();
+                qemu.destroyForcibly().waitFor();
+            }
+            await().atMost(SOON).until(() -> Files.notExists(scratch));
+            server.configureBlocking(false);
+            assertThat(server.accept()).isNull();
+        } finally {
+            qemu.destroyForcibly();
         }
     }
 
