@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.vmckpt.core.CorruptException;
@@ -32,15 +33,14 @@ final class JournalFile {
 
     /** Empty if there is none: nothing was begun, or all is done. */
     static <T extends Record> Optional<T> read(Path file, Class<T> kind) throws VmckptException {
-        if (!Files.exists(file)) {
-            return Optional.empty();
-        }
         try {
             String text = new String(DurableFiles.read(file, MAX_BYTES), StandardCharsets.UTF_8);
             return Optional.of(Json.MAPPER.readValue(text, kind));
         } catch (JsonProcessingException e) {
             throw new CorruptException(
                     "rollback: " + file + " is no journal: " + e.getOriginalMessage(), e);
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
         } catch (IOException e) {
             throw new StorageException("rollback: reading " + file + ": " + e, e);
         }
