@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Manifest;
@@ -49,6 +52,13 @@ final class HugePagesIT {
     private static final long SLOW_STORE_NANOS = 20_000_000;
 
     private static final Workload FLAT_OUT = Workload.flatOut(16 * MIB);
+
+    @AutoClose static FileChannel turn;
+
+    @BeforeAll
+    static void awaitTurn() throws Exception {
+        turn = HugePages.awaitTurn();
+    }
 
     @TempDir Path folder;
 

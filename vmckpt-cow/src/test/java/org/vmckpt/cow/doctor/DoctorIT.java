@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,9 +24,16 @@ import org.vmckpt.cow.memory.HugePages;
 import org.vmckpt.cow.memory.TinyQemu;
 
 /** Real guests, fit and unfit. Needs root and QEMU. */
-@Timeout(60)
+@Timeout(180)
 class DoctorIT {
     private static final List<EngineName> ALL = List.of(EngineName.values());
+
+    @AutoClose static FileChannel turn;
+
+    @BeforeAll
+    static void awaitTurn() throws Exception {
+        turn = HugePages.awaitTurn();
+    }
 
     @TempDir private Path folder = Path.of("");
 

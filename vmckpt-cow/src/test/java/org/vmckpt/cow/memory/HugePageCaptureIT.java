@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -15,10 +18,17 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.cow.linux.GuestFile;
 
 /** The same as MemoryCaptureIT for memory in huge pages. */
-@Timeout(60)
+@Timeout(180)
 class HugePageCaptureIT {
     private static final long SIZE = 64L << 20;
     private static final int UNITS = HugePages.BYTES / Slot.PAGE_BYTES;
+
+    @AutoClose static FileChannel turn;
+
+    @BeforeAll
+    static void awaitTurn() throws Exception {
+        turn = HugePages.awaitTurn();
+    }
 
     @TempDir private Path folder = Path.of("");
 

@@ -21,6 +21,8 @@ public final class HugePages implements AutoCloseable {
     /** Of all tests of this host. The kernel has no way to add to what is there. */
     private static final Path LOCK = Path.of("/run/vmckpt-test-hugepages.lock");
 
+    private static final Path TURN = Path.of("/run/vmckpt-test-hugepages.turn");
+
     private final long pageBytes;
     private final long count;
     private boolean closed;
@@ -28,6 +30,16 @@ public final class HugePages implements AutoCloseable {
     private HugePages(long pageBytes, long count) {
         this.pageBytes = pageBytes;
         this.count = count;
+    }
+
+    /**
+     * Waits until no other test class of this host uses huge pages, until the file is closed: how
+     * many are free or reserved is of the whole host.
+     */
+    public static FileChannel awaitTurn() throws IOException {
+        FileChannel turn = FileChannel.open(TURN, CREATE, WRITE);
+        FileLock _ = turn.lock();
+        return turn;
     }
 
     public static HugePages reserve(long count) throws IOException, VmckptException {

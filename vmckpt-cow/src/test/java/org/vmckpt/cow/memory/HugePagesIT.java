@@ -3,21 +3,31 @@ package org.vmckpt.cow.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.UnsupportedException;
 
 /** Memory in huge pages of hugetlbfs, which looks like any memfd or file at first sight. */
-@Timeout(60)
+@Timeout(180)
 final class HugePagesIT {
     /** 64 MiB of guest memory. */
     private static final int NEEDED = 32;
 
     private static final int GIGANTIC_BYTES = 1 << 30;
+
+    @AutoClose static FileChannel turn;
+
+    @BeforeAll
+    static void awaitTurn() throws Exception {
+        turn = HugePages.awaitTurn();
+    }
 
     @TempDir Path folder;
 
