@@ -2,6 +2,8 @@ package org.vmckpt.cow.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -36,12 +38,15 @@ final class ReliefTest {
             for (int i = 0; i < 3; i++) {
                 client.write(200 + i, 512L * i, new byte[512]);
             }
-            for (int i = 0; i < 3; i++) {
-                assertThat(client.reply()).isEqualTo(new Reply(0, 100 + i));
+            // In any order: on a busy host each of them may seem slow, and be given away.
+            Set<Reply> replies = new HashSet<>();
+            for (int i = 0; i < 6; i++) {
+                replies.add(client.reply());
             }
-            for (int i = 0; i < 3; i++) {
-                assertThat(client.reply().cookie()).isGreaterThanOrEqualTo(200);
-            }
+            assertThat(replies)
+                    .extracting(Reply::cookie)
+                    .containsExactlyInAnyOrder(100L, 101L, 102L, 200L, 201L, 202L);
+            assertThat(replies).allMatch(reply -> reply.error() == 0);
             gate.open();
             assertThat(client.reply()).isEqualTo(new Reply(0, 1));
             assertThat(client.data(4096)).isEqualTo(new byte[4096]);
