@@ -105,8 +105,16 @@ final class HooksTest {
 
         assertThatThrownBy(() -> ask(executables(SHORT))).hasMessageContaining("killed");
 
-        long child = Long.parseLong(Files.readString(out.resolve("child")).strip());
-        await().until(() -> isGone(child));
+        awaitGone(out.resolve("child"));
+    }
+
+    /** Whoever is to say in this file who it is; it could be killed before it does. */
+    private static void awaitGone(Path pidFile) {
+        await().atMost(LONG)
+                .until(() -> {
+                    String pid = Files.exists(pidFile) ? Files.readString(pidFile).strip() : "";
+                    return pid.isEmpty() || isGone(Long.parseLong(pid));
+                });
     }
 
     /** Whoever its parent is now need not have reaped it. */
@@ -231,15 +239,12 @@ final class HooksTest {
     @Test
     void aPausedHookThatIsNeverReadyIsLeftOut() throws Exception {
         Script.write(hooks.resolve("paused"), "10-slow", "echo $$ >" + out + "/pid; sleep 1000");
-        // It could be killed before it says who it is.
         Hooks all = executables(Duration.ofSeconds(1));
         try (PausedHooks paused = all.beforePause(message(HookEvent.PAUSED))) {
             paused.signal();
             paused.awaitDone();
         }
-        Path pid = out.resolve("pid");
-        await().until(() ->
-                !Files.exists(pid) || isGone(Long.parseLong(Files.readString(pid).strip())));
+        awaitGone(out.resolve("pid"));
     }
 
     @Test
@@ -254,8 +259,8 @@ final class HooksTest {
             paused.awaitDone();
             paused.finish();
         }
-        long pid = Long.parseLong(Files.readString(out.resolve("pid")).strip());
-        await().until(() -> isGone(pid));
+        assertThat(out.resolve("pid")).isNotEmptyFile();
+        awaitGone(out.resolve("pid"));
     }
 
     @Test
