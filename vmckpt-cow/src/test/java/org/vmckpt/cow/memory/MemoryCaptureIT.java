@@ -23,7 +23,7 @@ import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
 
 /** Needs the privilege to make a userfaultfd that sees faults from inside the kernel (root). */
-@Timeout(60)
+@Timeout(180)
 class MemoryCaptureIT {
     private static final long SIZE = 64L << 20;
 
@@ -63,11 +63,17 @@ class MemoryCaptureIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
                 MemoryTracker tracker = memory.track(MemoryTracker.MIN_BUDGET_BYTES)) {
             CollectingSink sink = new CollectingSink(SIZE);
+            SlotPool pool = tracker.pool;
             PageSink slow =
                     new PageSink() {
                         @Override
                         public void write(int region, long[] pages, int count, ByteBuffer data) {
-                            LockSupport.parkNanos(10_000_000);
+                            // The writer alone fills it; then it gets some time to need more.
+                            boolean first = pool.peakBytes() < pool.sizeBytes();
+                            while (pool.peakBytes() < pool.sizeBytes()) {
+                                LockSupport.parkNanos(1_000_000);
+                            }
+                            LockSupport.parkNanos(first ? 500_000_000 : 10_000_000);
                             sink.write(region, pages, count, data);
                         }
 
@@ -138,7 +144,7 @@ class MemoryCaptureIT {
                 capture.armAhead();
                 capture.armAgain();
                 Thread writer = Thread.ofPlatform().start(() -> memory.writePage(5));
-                assertThat(writer.join(Duration.ofSeconds(10))).isTrue();
+                assertThat(writer.join(Duration.ofSeconds(60))).isTrue();
                 byte[] snapshot = memory.armInPause(capture);
                 capture.start();
                 capture.awaitDrained();
