@@ -2,6 +2,7 @@ package org.vmckpt.testvm;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,7 +19,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TestGuest implements AutoCloseable {
     private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
-    private static final long END_SECONDS = 10;
+    private static final long END_SECONDS = 60;
+
+    /** Of a socket in /proc/net/unix: somebody listens. */
+    private static final String LISTENS = " 00010000 ";
 
     /** It says one every quarter of a second. */
     private static final int WORKING_TICKS = 4;
@@ -69,13 +73,24 @@ public final class TestGuest implements AutoCloseable {
 
     private void awaitQmp() {
         long deadline = System.nanoTime() + BOOT_TIMEOUT.toNanos();
-        while (!Files.exists(qmpSocket())) {
+        while (!listensOn(qmpSocket())) {
             if (!process.isAlive() || System.nanoTime() > deadline) {
                 String output = qemuOutput();
                 close();
                 throw new TestGuestException("QEMU did not start: " + output);
             }
             pause();
+        }
+    }
+
+    /** Whether QEMU can be reached there; the file is there a little earlier. */
+    public boolean listensOn(Path socket) {
+        Path sockets = Path.of("/proc", Long.toString(pid()), "net/unix");
+        try {
+            return Files.readAllLines(sockets, StandardCharsets.ISO_8859_1).stream()
+                    .anyMatch(line -> line.contains(LISTENS) && line.endsWith(" " + socket));
+        } catch (IOException ended) {
+            return false;
         }
     }
 

@@ -34,7 +34,7 @@ import org.vmckpt.testvm.GuestMemoryKind;
  * early. One guest carries the traces from one accident to the next.
  */
 final class EngineFaultIT {
-    private static final Duration AT_MOST = Duration.ofSeconds(5);
+    private static final Duration AT_MOST = Duration.ofSeconds(20);
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final String IN_THE_STREAM = "store memory";
 
@@ -79,6 +79,7 @@ final class EngineFaultIT {
         guest.requireGoesOn();
         assertThat(store.list()).containsExactlyInAnyOrderElementsOf(before);
         awaitEndOfMigration();
+        Programs.awaitNoGuard(guest.guest().qmpSocket());
         Manifest next = requireNextIsTaken(engine);
         // The guest and its store carry the traces of all four.
         if (point.equals("publish")) {
@@ -152,14 +153,7 @@ final class EngineFaultIT {
     }
 
     private static void killGuard() {
-        String socket = guest.guest().qmpSocket().toString();
-        List<ProcessHandle> guards =
-                ProcessHandle.allProcesses()
-                        .filter(process -> {
-                            String line = Programs.commandLine(process);
-                            return line.contains("GuardMain") && line.contains(socket);
-                        })
-                        .toList();
+        List<ProcessHandle> guards = Programs.guardsOf(guest.guest().qmpSocket());
         assertThat(guards).hasSize(1);
         guards.forEach(process -> {
             process.destroyForcibly();

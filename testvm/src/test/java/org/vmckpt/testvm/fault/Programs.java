@@ -14,6 +14,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /** Programs of the host, and JVMs of our own that can be killed. */
 final class Programs {
+    private static final String GUARD = "org.vmckpt.cow.guard.GuardMain";
     private static final String WARDEN = "org.vmckpt.cow.rollback.WardenMain";
 
     private Programs() {}
@@ -55,10 +56,28 @@ final class Programs {
         warden.onExit().join();
     }
 
+    /** The guards of the guest with this monitor, whoever has started them. */
+    static List<ProcessHandle> guardsOf(Path qmpSocket) {
+        return ProcessHandle.allProcesses()
+                .filter(process -> {
+                    String line = commandLine(process);
+                    return line.contains(GUARD) && line.contains(qmpSocket.toString());
+                })
+                .toList();
+    }
+
+    /** They have done their work and are gone. */
+    static void awaitNoGuard(Path qmpSocket) {
+        await().atMost(WatchedGuest.SOON).until(() -> guardsOf(qmpSocket).isEmpty());
+    }
+
     /** Stops a process; its threads go on for a moment after the signal, so waits for each. */
     static void suspend(ProcessHandle process) throws Exception {
         run("kill", "-STOP", Long.toString(process.pid()));
-        await().atMost(WatchedGuest.SOON).until(() -> allThreadsAreStopped(process));
+        // A thread may end while it is looked at.
+        await().atMost(WatchedGuest.SOON)
+                .ignoreExceptions()
+                .until(() -> allThreadsAreStopped(process));
     }
 
     /** The state is the first field behind the name, which ends with the last bracket: proc(5). */

@@ -43,7 +43,7 @@ final class WatchedGuest implements AutoCloseable {
 
     private WatchedGuest(TestGuest guest) throws VmckptException {
         this.guest = guest;
-        await().atMost(SOON).until(() -> Files.exists(watchSocket(guest.folder())));
+        await().atMost(SOON).until(() -> guest.listensOn(watchSocket(guest.folder())));
         this.watch = QmpClient.connect(watchSocket(guest.folder()), SOON);
         watch.subscribe(events::add);
     }
@@ -116,18 +116,24 @@ final class WatchedGuest implements AutoCloseable {
     }
 
     /** QEMU's own time of the first such event at or after an instant. */
-    Optional<Instant> eventAfter(Instant start, String name) {
-        return events.stream()
+    Optional<Instant> eventAfter(Instant start, String name) throws VmckptException {
+        return eventsUntilNow()
                 .filter(event -> event.is(name) && !event.timestamp().isBefore(start))
                 .map(QmpEvent::timestamp)
                 .findFirst();
     }
 
     /** Stopped and resumed how often since an instant. */
-    long stopsSince(Instant start) {
-        return events.stream()
+    long stopsSince(Instant start) throws VmckptException {
+        return eventsUntilNow()
                 .filter(event -> event.is("STOP") && !event.timestamp().isBefore(start))
                 .count();
+    }
+
+    /** Another monitor can be ahead of ours, but no answer comes before an earlier event. */
+    private Stream<QmpEvent> eventsUntilNow() throws VmckptException {
+        status();
+        return events.stream();
     }
 
     String status() throws VmckptException {
