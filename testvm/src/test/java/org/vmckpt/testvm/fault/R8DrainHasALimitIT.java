@@ -105,7 +105,8 @@ final class R8DrainHasALimitIT {
     private static void slowDownBeforeThePause(String phase, long done, long total, String unit) {
         if (phase.equals("pause")) {
             guest.guest().slowDisk().delay(DELAY);
-            sleep(DELAY.dividedBy(4));
+            // Long enough for a guest that waits for its processor to have begun a write.
+            sleep(DELAY.multipliedBy(2));
         }
     }
 
