@@ -9,6 +9,7 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,7 +22,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -251,14 +251,13 @@ final class PlainDeviceSaverIT {
         if (!moment.equals("STOPPED")) {
             return;
         }
-        try (Stream<Path> files = Files.walk(RuntimeFolder.path())) {
-            String ours = "/device-" + ProcessHandle.current().pid() + "-";
-            for (Path file :
-                    files.filter(it -> it.endsWith("devices.bin"))
-                            .filter(it -> it.toString().contains(ours))
-                            .toList()) {
-                Files.delete(file);
-                Files.createDirectory(file);
+        // Only ours: those of others come and go.
+        String ours = "device-" + ProcessHandle.current().pid() + "-*";
+        try (DirectoryStream<Path> folders = Files.newDirectoryStream(RuntimeFolder.path(), ours)) {
+            for (Path folder : folders) {
+                if (Files.deleteIfExists(folder.resolve("devices.bin"))) {
+                    Files.createDirectory(folder.resolve("devices.bin"));
+                }
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
