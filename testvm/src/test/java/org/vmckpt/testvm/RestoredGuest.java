@@ -87,7 +87,7 @@ public final class RestoredGuest implements AutoCloseable {
      * @return the first that it said
      */
     public ConsoleLine.Tick requireGoesOn(String nonce) {
-        ConsoleLine.Tick first = console.awaitAnyTick(SOON);
+        ConsoleLine.Tick first = console.awaitTick(-1, SOON);
         assertThat(first.nonce()).isEqualTo(nonce);
         console.awaitTick(first.counter() + 1, SOON);
         assertThat(console.verify(SOON).errors()).isZero();
