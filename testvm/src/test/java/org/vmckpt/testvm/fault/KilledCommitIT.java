@@ -27,7 +27,7 @@ final class KilledCommitIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int KILLS = 2;
     private static final int SOME_WRITES = 800;
-    private static final long SLOW_BYTES_PER_SECOND = 6 * MIB;
+    private static final long SLOW_BYTES_PER_SECOND = 3 * MIB;
 
     @TempDir private Path folder;
 
