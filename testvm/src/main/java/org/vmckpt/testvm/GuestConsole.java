@@ -26,6 +26,7 @@ import java.util.function.Predicate;
  * of a restored guest begins in the middle, so only a booted one has a {@link ConsoleLine.Boot}.
  */
 public final class GuestConsole {
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(60);
     private static final long POLL_MILLIS = 20;
     private static final int CHUNK_BYTES = 64 << 10;
     private static final int LAST_WORDS = 5;
@@ -159,24 +160,24 @@ public final class GuestConsole {
     // ---- commands ----
 
     public void memoryRate(Rate rate) {
-        command("mem.rate=" + rate.text(), Duration.ofSeconds(10));
+        command("mem.rate=" + rate.text(), ANSWER_LIMIT);
     }
 
     public void diskRate(Rate rate) {
-        command("disk.rate=" + rate.text(), Duration.ofSeconds(10));
+        command("disk.rate=" + rate.text(), ANSWER_LIMIT);
     }
 
     public void stallRate(Rate rate) {
-        command("stall.rate=" + rate.text(), Duration.ofSeconds(10));
+        command("stall.rate=" + rate.text(), ANSWER_LIMIT);
     }
 
     /** Returns when the workload stands still, with nothing dirty in the guest's page cache. */
     public void stop() {
-        command("stop", Duration.ofSeconds(30));
+        command("stop", ANSWER_LIMIT);
     }
 
     public void go() {
-        command("go", Duration.ofSeconds(10));
+        command("go", ANSWER_LIMIT);
     }
 
     /** Lets the guest judge every page and block; it goes on afterwards unless it was stopped. */

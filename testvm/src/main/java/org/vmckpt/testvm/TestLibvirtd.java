@@ -27,7 +27,7 @@ import org.vmckpt.cow.checkpoint.RuntimeFolder;
 public final class TestLibvirtd implements AutoCloseable {
     private static final Pattern MONITOR_FOLDER = Pattern.compile("libvirt-(\\d+)-\\d+");
 
-    private static final Duration START_LIMIT = Duration.ofSeconds(30);
+    private static final Duration START_LIMIT = Duration.ofMinutes(2);
     private static final long END_SECONDS = 20;
     private static final long POLL_MILLIS = 20;
 

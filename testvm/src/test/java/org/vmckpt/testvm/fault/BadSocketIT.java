@@ -26,7 +26,7 @@ import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 
 /** A checkpoint of what is not, or not now, the QMP socket of a guest. */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 final class BadSocketIT {
     @TempDir static Path folder;
     private static WatchedGuest guest;

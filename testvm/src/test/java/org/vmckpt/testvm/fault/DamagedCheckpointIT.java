@@ -36,7 +36,7 @@ import org.vmckpt.cow.restore.RestoreService;
 import org.vmckpt.testvm.Folders;
 
 /** One real checkpoint, and everything that can be wrong with its files or with where it goes. */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 300, unit = TimeUnit.SECONDS)
 final class DamagedCheckpointIT {
     private static final int STREAM_CUTS = 400;
 

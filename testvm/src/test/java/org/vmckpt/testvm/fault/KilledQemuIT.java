@@ -23,7 +23,7 @@ import org.vmckpt.cow.checkpoint.CheckpointReport;
 import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 
 /** QEMU is killed with SIGKILL at each point of a checkpoint. */
-@Timeout(value = 90, unit = TimeUnit.SECONDS)
+@Timeout(value = 300, unit = TimeUnit.SECONDS)
 final class KilledQemuIT {
     @TempDir Path folder;
     @AutoClose private Store store;

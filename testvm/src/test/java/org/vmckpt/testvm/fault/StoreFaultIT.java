@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -79,7 +78,7 @@ final class StoreFaultIT {
                         .isInstanceOf(StorageException.class)
                         .hasMessageContaining(directory.toString());
                 StoreFiller.empty(mount);
-                guest.awaitRunning(Duration.ofSeconds(1));
+                guest.awaitRunning(WatchedGuest.SOON);
                 assertThat(guest.activeFiles()).as(phase).isEqualTo(disks);
                 assertThat(store.list()).as(phase).isEmpty();
             }

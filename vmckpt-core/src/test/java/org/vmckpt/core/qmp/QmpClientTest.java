@@ -28,6 +28,7 @@ import org.vmckpt.core.TransportException;
 
 /** Against a peer that speaks bytes of our choosing; StagedCommandIT and others speak with QEMU. */
 class QmpClientTest {
+    private static final Duration SOON = Duration.ofSeconds(60);
     private static final String GREETING =
             "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7},"
                     + " \"package\": \"Debian\"}, \"capabilities\": [\"oob\"]}}\n"
@@ -75,7 +76,7 @@ class QmpClientTest {
     @Test
     void greetingTellsTheVersion() throws Exception {
         peerSays(GREETING, false);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0)) {
+        try (QmpClient client = QmpClient.connect(socket, SOON, 0)) {
             assertThat(client.version().number()).isEqualTo("7.2.22");
             assertThat(client.version().packageName()).isEqualTo("Debian");
         }
@@ -88,7 +89,7 @@ class QmpClientTest {
                         + "{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"no such"
                         + " thing\"}}\n",
                 false);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0)) {
+        try (QmpClient client = QmpClient.connect(socket, SOON, 0)) {
             assertThatThrownBy(() -> client.execute("query-status"))
                     .isInstanceOf(ProtocolException.class)
                     .hasMessageContaining("query-status")
@@ -99,9 +100,9 @@ class QmpClientTest {
     @Test
     void closedConnectionFailsWaitersAndLaterCommands() throws Exception {
         peerSays(GREETING, true);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0);
+        try (QmpClient client = QmpClient.connect(socket, SOON, 0);
                 EventWaiter waiter = client.waitFor("STOP", event -> event.is("STOP"))) {
-            assertThatThrownBy(() -> waiter.await(Duration.ofSeconds(5)))
+            assertThatThrownBy(() -> waiter.await(SOON))
                     .isInstanceOf(TransportException.class)
                     .hasMessageContaining("ended or was killed");
             assertThatThrownBy(() -> client.execute("stop")).isInstanceOf(TransportException.class);
@@ -133,7 +134,7 @@ class QmpClientTest {
     @Test
     void humanMonitorSocketIsNotQmp() {
         peerSays("QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ", false);
-        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5), 0))
+        assertThatThrownBy(() -> QmpClient.connect(socket, SOON, 0))
                 .isInstanceOf(ProtocolException.class)
                 .hasMessageContaining("not a QMP socket");
     }
@@ -141,7 +142,7 @@ class QmpClientTest {
     @Test
     void jsonThatIsNoGreetingIsNotQmp() {
         peerSays("{\"return\": {}}\n", false);
-        assertThatThrownBy(() -> QmpClient.connect(socket, Duration.ofSeconds(5), 0))
+        assertThatThrownBy(() -> QmpClient.connect(socket, SOON, 0))
                 .isInstanceOf(ProtocolException.class);
     }
 
@@ -149,7 +150,7 @@ class QmpClientTest {
     void answersToACommandOfAKilledClientAreForNobody() throws Exception {
         CompletableFuture<Void> spoken =
                 CompletableFuture.runAsync(this::answerAnotherFirst, Thread::startVirtualThread);
-        try (QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5))) {
+        try (QmpClient client = QmpClient.connect(socket, SOON)) {
             assertThat(client.execute("query-status").path("of").asText()).isEqualTo("this");
         }
         spoken.get();
@@ -208,7 +209,7 @@ class QmpClientTest {
                         greeted.completeExceptionally(e);
                     }
                 });
-        QmpClient client = QmpClient.connect(socket, Duration.ofSeconds(5), 0);
+        QmpClient client = QmpClient.connect(socket, SOON, 0);
         return new Conversation(client, greeted.get());
     }
 
@@ -220,7 +221,7 @@ class QmpClientTest {
             stop.send();
             assertThat(talk.received()).isEqualTo("}\n");
             say(talk.peer(), "{\"return\": {\"a\": 1}, \"id\": 1}");
-            assertThat(stop.await(Duration.ofSeconds(5)).path("a").asInt()).isEqualTo(1);
+            assertThat(stop.await(SOON).path("a").asInt()).isEqualTo(1);
         }
     }
 

@@ -15,9 +15,9 @@ import org.vmckpt.core.qmp.QmpClient;
 
 /** A real QEMU without an operating system: the test writes to its disks through the monitor. */
 final class Qemu implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofSeconds(20);
+    private static final Duration START_LIMIT = Duration.ofSeconds(60);
 
-    private static final int STOP_LIMIT_SECONDS = 20;
+    private static final int STOP_LIMIT_SECONDS = 60;
 
     private final Process process;
     private final Path socket;

@@ -14,7 +14,7 @@ import org.vmckpt.core.qmp.StagedCommand;
 
 /** That a real QEMU reads commands in parts, and forgets a part. */
 class StagedCommandIT {
-    private static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final Duration LIMIT = Duration.ofSeconds(60);
 
     @TempDir Path folder;
 

@@ -13,7 +13,7 @@ import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.stream.DeviceStream;
 
 class StateImageIT {
-    private static final Duration LIMIT = Duration.ofSeconds(30);
+    private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int LARGEST_BYTES = 64 << 20;
 
     @TempDir Path folder;

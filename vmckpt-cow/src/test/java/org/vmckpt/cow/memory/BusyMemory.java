@@ -124,7 +124,7 @@ final class BusyMemory implements AutoCloseable {
     /** Waits until every writer has got on by some writes. */
     void awaitProgress() throws InterruptedException {
         long goal = writes.get() + 100L * writers.size();
-        long deadline = System.nanoTime() + 10_000_000_000L;
+        long deadline = System.nanoTime() + 60_000_000_000L;
         while (writes.get() < goal) {
             if (System.nanoTime() > deadline) {
                 throw new AssertionError("Writers hang: " + writes + " of " + goal + " writes");

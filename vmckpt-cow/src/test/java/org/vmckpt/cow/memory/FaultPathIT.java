@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What the thread that a guest waits for must not do. Needs root. */
-@Timeout(60)
+@Timeout(180)
 class FaultPathIT {
     private static final long SIZE = 64L << 20;
     private static final int PAGES = (int) (SIZE / Slot.PAGE_BYTES);

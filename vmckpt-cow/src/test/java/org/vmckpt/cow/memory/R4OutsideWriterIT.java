@@ -22,7 +22,7 @@ import org.vmckpt.cow.linux.GuestFile;
  * Rule R4 for a process that writes guest memory from an address space of its own, where no fault
  * of QEMU tells of it. Needs root and QEMU.
  */
-@Timeout(60)
+@Timeout(180)
 final class R4OutsideWriterIT {
     private static final long SIZE = 64L << 20;
     private static final long BUDGET = 16L << 20;
@@ -141,11 +141,11 @@ final class R4OutsideWriterIT {
             CompletableFuture<Void> pause = inThread(capture::armAgain);
             requireWaiting(pause);
             first.close();
-            pause.get(10, TimeUnit.SECONDS);
+            pause.get(60, TimeUnit.SECONDS);
             CompletableFuture<Void> second = inThread(() -> writes.begin(0, 0, 1).close());
             requireWaiting(second);
             capture.arm();
-            second.get(10, TimeUnit.SECONDS);
+            second.get(60, TimeUnit.SECONDS);
         }
     }
 

@@ -7,9 +7,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.vmckpt.core.NotFoundException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 
@@ -20,6 +20,7 @@ public final class TinyQemu implements AutoCloseable {
         "-machine", "memory-backend=mem0"
     };
 
+    private static final Duration SOON = Duration.ofSeconds(60);
     private static final long LOOK_NANOS = 2_000_000;
 
     public final Path socket;
@@ -63,12 +64,21 @@ public final class TinyQemu implements AutoCloseable {
         } else {
             process = started.toHandle();
         }
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (!Files.exists(socket)) {
+        long deadline = System.nanoTime() + SOON.toNanos();
+        while (!isListening()) {
             if (System.nanoTime() > deadline || !process.isAlive()) {
                 throw new AssertionError("QEMU did not start: " + command);
             }
             Thread.sleep(5);
+        }
+    }
+
+    /** The socket exists a little before QEMU listens on it. */
+    private boolean isListening() throws VmckptException {
+        try (QmpClient _ = connect()) {
+            return true;
+        } catch (NotFoundException notYet) {
+            return false;
         }
     }
 
@@ -77,7 +87,7 @@ public final class TinyQemu implements AutoCloseable {
     }
 
     public QmpClient connect() throws VmckptException {
-        return QmpClient.connect(socket, Duration.ofSeconds(5));
+        return QmpClient.connect(socket, SOON);
     }
 
     public List<RamRegion> regions() throws VmckptException {

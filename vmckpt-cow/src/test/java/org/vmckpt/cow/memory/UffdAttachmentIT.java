@@ -22,7 +22,7 @@ import org.vmckpt.cow.linux.Tracee;
 import org.vmckpt.cow.linux.UnixPeer;
 
 /** Needs root and QEMU. */
-@Timeout(120)
+@Timeout(300)
 class UffdAttachmentIT {
     private static final int ROUNDS = 1000;
 

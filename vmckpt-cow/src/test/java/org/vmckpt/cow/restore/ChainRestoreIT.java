@@ -30,7 +30,7 @@ import org.vmckpt.core.store.Store;
 class ChainRestoreIT {
     private static final int LAYERS = 20;
     private static final int PAGE_BYTES = 4096;
-    private static final Duration TIMEOUT = Duration.ofSeconds(20);
+    private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     @TempDir Path folder;
     private final List<Long> restored = new ArrayList<>();

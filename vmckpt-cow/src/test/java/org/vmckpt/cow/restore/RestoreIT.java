@@ -39,7 +39,7 @@ import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.serving.DetachedServer;
 
 class RestoreIT {
-    private static final Duration TIMEOUT = Duration.ofSeconds(20);
+    private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     @TempDir Path folder;
     private Store store;
@@ -403,7 +403,7 @@ class RestoreIT {
                 assertThat(output.readLine()).isEqualTo("filling");
                 assertThat(request.disksDirectory()).isNotEmptyDirectory();
                 restore.destroy();
-                assertThat(restore.waitFor(20, TimeUnit.SECONDS)).isTrue();
+                assertThat(restore.waitFor(TIMEOUT.toSeconds(), TimeUnit.SECONDS)).isTrue();
             } finally {
                 restore.destroyForcibly();
             }
