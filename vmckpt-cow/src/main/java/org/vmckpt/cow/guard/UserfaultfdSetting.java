@@ -23,11 +23,10 @@ public final class UserfaultfdSetting implements AutoCloseable {
     private static final Path NOTE = Path.of("/run/vmckpt/userfaultfd.lock");
     private static final byte CHANGED = '1';
 
-    /** Guarded by the class: how many hold it in this process, and the note of the first. */
+    /** Guarded by the class: how many hold it in this process, and its note if that changed it. */
     private static int holders;
 
     private static @Nullable FileChannel note;
-    private static boolean changed;
 
     private boolean closed;
 
@@ -68,15 +67,15 @@ public final class UserfaultfdSetting implements AutoCloseable {
             // Released with the channel, or with this process.
             FileLock _ = channel.lock();
             boolean left = isChanged(channel);
-            changed = left || !allowsAll();
-            if (changed) {
+            if (left || !allowsAll()) {
                 channel.write(ByteBuffer.wrap(new byte[] {CHANGED}), 0);
                 set("1");
+                note = channel;
             }
-            note = channel;
-        } catch (IOException | RuntimeException e) {
-            channel.close();
-            throw e;
+        } finally {
+            if (note == null) {
+                channel.close();
+            }
         }
     }
 
@@ -120,10 +119,8 @@ public final class UserfaultfdSetting implements AutoCloseable {
             if (holders == 0 && open != null) {
                 note = null;
                 try (open) {
-                    if (changed) {
-                        set("0");
-                        open.truncate(0);
-                    }
+                    set("0");
+                    open.truncate(0);
                 } catch (IOException e) {
                     // The note stays: whoever holds it next sets it back.
                 }
