@@ -181,12 +181,11 @@ class ApiServerTest {
                 SocketChannel client = agent.http().connect();
                 silent.add(client);
                 if (i % 3 == 1) {
-                    client.write(ByteBuffer.wrap("GET /v1/hea".getBytes(StandardCharsets.UTF_8)));
+                    begin(client, "GET /v1/hea");
                 } else if (i % 3 == 2) {
-                    client.write(
-                            ByteBuffer.wrap(
-                                    "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"
-                                            .getBytes(StandardCharsets.UTF_8)));
+                    begin(
+                            client,
+                            "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
                 }
             }
             assertThat(get("/v1/health").status()).isEqualTo(200);
@@ -198,6 +197,14 @@ class ApiServerTest {
             for (SocketChannel client : silent) {
                 client.close();
             }
+        }
+    }
+
+    private static void begin(SocketChannel client, String text) {
+        try {
+            client.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (IOException e) {
+            // On a busy host it was silent for too long already.
         }
     }
 

@@ -22,14 +22,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The script that libvirt runs, against agents of all kinds. */
-@Timeout(60)
+@Timeout(180)
 final class LibvirtHookTest {
     private static final String SCRIPT =
             Path.of("src/main/dist/libvirt/vmckpt").toAbsolutePath().toString();
     private static final String ODD = "a b&operation=x#\"$(touch hit)\n%41ü";
 
     /** Far more than the script takes, far less than libvirt would mind. */
-    private static final int LIMIT_SECONDS = 20;
+    private static final int LIMIT_SECONDS = 60;
 
     @TempDir Path folder;
 

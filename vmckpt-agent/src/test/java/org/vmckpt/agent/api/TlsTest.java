@@ -29,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vmckpt.core.StorageException;
 
 /** The API over TCP: who has no valid certificate of ours does not get through the handshake. */
 class TlsTest {
@@ -40,15 +41,26 @@ class TlsTest {
 
     @BeforeAll
     static void start() throws Exception {
+        agent = startOnFreePort(3);
+    }
+
+    /** Somebody else may be quicker to take the port. */
+    private static ApiFixture startOnFreePort(int attempts) throws Exception {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        agent =
-                ApiFixture.start(
-                        "tcp: {address: '127.0.0.1:" + port + "'",
-                        "certificate: " + FOLDER.resolve("agent.pem"),
-                        "key: " + FOLDER.resolve("agent.key"),
-                        "clients: " + FOLDER.resolve("authority.pem") + "}");
+        try {
+            return ApiFixture.start(
+                    "tcp: {address: '127.0.0.1:" + port + "'",
+                    "certificate: " + FOLDER.resolve("agent.pem"),
+                    "key: " + FOLDER.resolve("agent.key"),
+                    "clients: " + FOLDER.resolve("authority.pem") + "}");
+        } catch (StorageException e) {
+            if (attempts == 1) {
+                throw e;
+            }
+            return startOnFreePort(attempts - 1);
+        }
     }
 
     @AfterAll
