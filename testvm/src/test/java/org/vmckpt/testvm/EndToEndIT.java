@@ -19,7 +19,6 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.ReleaseService;
@@ -47,7 +46,7 @@ final class EndToEndIT {
 
     private static CheckpointReport checkpoint(TestGuest guest, Store store) throws Exception {
         return CheckpointService.checkpoint(
-                CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+                PatientRequest.of(guest.qmpSocket(), store), ProgressListener.none());
     }
 
     @Test
@@ -203,7 +202,7 @@ final class EndToEndIT {
                 child.console().awaitAnyTick(SOON);
                 Manifest again =
                         CheckpointService.checkpoint(
-                                        CheckpointRequest.of(child.report().qmpPath(), store),
+                                        PatientRequest.of(child.report().qmpPath(), store),
                                         ProgressListener.none())
                                 .manifest();
                 try (RestoredGuest grandchild =

@@ -19,7 +19,6 @@ import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineChoice;
 import org.vmckpt.cow.checkpoint.EngineName;
@@ -53,13 +52,13 @@ final class EnginesIT {
 
     private CheckpointReport checkpoint(Path qmpSocket, EngineName engine) throws Exception {
         return CheckpointService.checkpoint(
-                CheckpointRequest.of(qmpSocket, store).withEngine(engine), ProgressListener.none());
+                PatientRequest.of(qmpSocket, store).withEngine(engine), ProgressListener.none());
     }
 
     /** By the engine that is taken when nobody asks for one. */
     private CheckpointReport checkpoint(TestGuest guest) throws Exception {
         return CheckpointService.checkpoint(
-                CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+                PatientRequest.of(guest.qmpSocket(), store), ProgressListener.none());
     }
 
     /** Anonymous memory is that of the restored guest below. */

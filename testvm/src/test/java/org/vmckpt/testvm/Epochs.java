@@ -19,7 +19,7 @@ record Epochs(TestGuest guest, Store store, CheckpointSeries series) implements 
     private static final Duration SOON = Duration.ofSeconds(60);
 
     static Epochs of(TestGuest guest, Store store) throws VmckptException {
-        CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+        CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
         return new Epochs(guest, store, CheckpointSeries.open(request, "test"));
     }
 

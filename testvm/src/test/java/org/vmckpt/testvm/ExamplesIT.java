@@ -88,7 +88,7 @@ final class ExamplesIT {
     private Manifest checkpoint(TestGuest guest, String name) throws Exception {
         try (Store opened = Store.openOrCreate(store)) {
             CheckpointRequest request =
-                    CheckpointRequest.of(guest.qmpSocket(), opened).withName(Optional.of(name));
+                    PatientRequest.of(guest.qmpSocket(), opened).withName(Optional.of(name));
             return CheckpointService.checkpoint(request, ProgressListener.none()).manifest();
         }
     }

@@ -12,7 +12,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.testvm.TestDisk.Attachment;
 import org.vmckpt.testvm.TestDisk.Bus;
@@ -76,7 +75,7 @@ final class GuestMatrixIT {
             awaitWork(guest.console());
             Manifest manifest =
                     CheckpointService.checkpoint(
-                                    CheckpointRequest.of(guest.qmpSocket(), store),
+                                    PatientRequest.of(guest.qmpSocket(), store),
                                     ProgressListener.none())
                             .manifest();
             assertThat(manifest.memory()).hasSize(kind.numaNodes());

@@ -44,7 +44,7 @@ final class MemfdIT {
 
     private static CheckpointReport checkpoint(TestGuest guest, Store store) throws Exception {
         return CheckpointService.checkpoint(
-                CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+                PatientRequest.of(guest.qmpSocket(), store), ProgressListener.none());
     }
 
     private static void awaitWork(TestGuest guest) {
@@ -80,7 +80,7 @@ final class MemfdIT {
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 CheckpointSeries series =
                         CheckpointSeries.open(
-                                CheckpointRequest.of(guest.qmpSocket(), store), "test")) {
+                                PatientRequest.of(guest.qmpSocket(), store), "test")) {
             guest.awaitBoot();
             awaitWork(guest);
             // The last one has the layers of all.
@@ -149,7 +149,7 @@ final class MemfdIT {
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
             guest.awaitBoot();
             CheckpointRequest uffd =
-                    CheckpointRequest.of(guest.qmpSocket(), store).withEngine(EngineName.UFFD);
+                    PatientRequest.of(guest.qmpSocket(), store).withEngine(EngineName.UFFD);
             boolean refused;
             try (QmpClient qmp = QmpClient.connect(guest.qmpSocket(), SOON)) {
                 refused = qmp.version().isAtLeast(8, 1);

@@ -110,7 +110,7 @@ final class R4ReadInTheWindowIT {
             RamRegion memory = StoredMemory.region(guest, monitor);
             Window window = new Window(monitor, memory, folder.resolve("paused"));
             window.awaitReads(); // its region has been written once
-            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
             Manifest manifest =
                     ProbedCheckpoint.take(request, ProgressListener.none(), window).manifest();
             System.out.println(

@@ -102,7 +102,7 @@ final class SeriesIT {
     void lostTrackerReadsEverythingAndStoresWhatDiffers() throws Exception {
         try (TestGuest guest = start(Workload.idle(24 * MIB));
                 Store store = Store.openOrCreate(folder.resolve("store"))) {
-            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
             MemoryBlock first = memoryOf(CheckpointService.checkpoint(request, none()));
             CheckpointReport second = CheckpointService.checkpoint(request, none());
             assertThat(memoryOf(second).layers()).startsWith(first.layers().getFirst());

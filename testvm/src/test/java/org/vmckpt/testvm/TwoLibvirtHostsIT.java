@@ -14,7 +14,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.restore.DomainRestore;
@@ -76,7 +75,7 @@ final class TwoLibvirtHostsIT {
                 var out = Files.newOutputStream(stream)) {
             Manifest manifest =
                     CheckpointService.checkpoint(
-                                    CheckpointRequest.of(address, store), ProgressListener.none())
+                                    PatientRequest.of(address, store), ProgressListener.none())
                             .manifest();
             store.exportTo(manifest, out, ProgressListener.none());
         }

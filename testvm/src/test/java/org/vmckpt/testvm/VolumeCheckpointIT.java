@@ -15,7 +15,6 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.UnsupportedException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.restore.RestoredDisk;
 import org.vmckpt.cow.serving.ControlClient;
@@ -36,7 +35,7 @@ final class VolumeCheckpointIT {
 
     private CheckpointReport checkpoint(TestGuest guest, Store store) throws Exception {
         return CheckpointService.checkpoint(
-                CheckpointRequest.of(guest.qmpSocket(), store), ProgressListener.none());
+                PatientRequest.of(guest.qmpSocket(), store), ProgressListener.none());
     }
 
     private TestGuestBuilder guestOn(Path socket) {

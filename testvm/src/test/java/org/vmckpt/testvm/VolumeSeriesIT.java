@@ -15,7 +15,6 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.Cancellation;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointSeries;
 import org.vmckpt.cow.serving.ControlClient;
 
@@ -30,11 +29,6 @@ final class VolumeSeriesIT {
 
     private CheckpointReport take(CheckpointSeries series) throws Exception {
         return series.take(ProgressListener.none(), new Cancellation());
-    }
-
-    /** A busy host may take long over a pause. */
-    private static CheckpointRequest request(TestGuest guest, Store store) {
-        return CheckpointRequest.of(guest.qmpSocket(), store).withDrainTimeout(SOON);
     }
 
     @Test
@@ -55,7 +49,8 @@ final class VolumeSeriesIT {
             awaitWrites(guest, WRITES_THAT_FILL_THE_VOLUME);
             guest.console().diskRate(Rate.IDLE);
             List<Manifest> taken = new ArrayList<>();
-            try (CheckpointSeries series = CheckpointSeries.open(request(guest, store), "test")) {
+            try (CheckpointSeries series =
+                    CheckpointSeries.open(PatientRequest.of(guest.qmpSocket(), store), "test")) {
                 long base = take(series).diskReadBytes();
                 for (int i = 0; i < CHECKPOINTS; i++) {
                     writeSome(guest);

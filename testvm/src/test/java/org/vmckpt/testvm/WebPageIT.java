@@ -43,7 +43,8 @@ final class WebPageIT {
                             "store: " + folder.resolve("store"),
                             "api: {socket: " + folder.resolve("agent.sock") + "}",
                             "guests:",
-                            "  web: {monitor: " + guest.qmpSocket() + "}",
+                            "  web: {monitor: %s, %s}"
+                                    .formatted(guest.qmpSocket(), PatientRequest.DRAIN_SETTING),
                             "  gone: {monitor: " + folder.resolve("none.sock") + "}",
                             "schedules: {yearly: {guest: web, cron: '0 0 1 1 *', keep: {last:"
                                     + " 9}}}"));
