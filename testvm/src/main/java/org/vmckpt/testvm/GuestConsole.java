@@ -26,8 +26,11 @@ import java.util.function.Predicate;
  * of a restored guest begins in the middle, so only a booted one has a {@link ConsoleLine.Boot}.
  */
 public final class GuestConsole {
-    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(60);
     private static final long POLL_MILLIS = 20;
+
+    /** A guest that works flat out on a busy host may not come to it for long. */
+    private static final Duration COMMAND_LIMIT = Duration.ofSeconds(60);
+
     private static final int CHUNK_BYTES = 64 << 10;
     private static final int LAST_WORDS = 5;
 
@@ -107,9 +110,14 @@ public final class GuestConsole {
         return await(ConsoleLine.Boot.class, 0, _ -> true, "the first line of a boot", timeout);
     }
 
-    /** The first tick of all, if none came yet. */
+    /** The latest tick; the first of all, if none came yet. */
     public ConsoleLine.Tick awaitAnyTick(Duration timeout) {
-        return latestTick().orElseGet(() -> awaitTick(-1, timeout));
+        return latestTick().orElseGet(() -> awaitFirstTick(timeout));
+    }
+
+    /** The first tick in the log, however long ago it came. */
+    public ConsoleLine.Tick awaitFirstTick(Duration timeout) {
+        return awaitTick(-1, timeout);
     }
 
     /** The first tick whose counter is greater. */
@@ -160,24 +168,24 @@ public final class GuestConsole {
     // ---- commands ----
 
     public void memoryRate(Rate rate) {
-        command("mem.rate=" + rate.text(), ANSWER_LIMIT);
+        command("mem.rate=" + rate.text(), COMMAND_LIMIT);
     }
 
     public void diskRate(Rate rate) {
-        command("disk.rate=" + rate.text(), ANSWER_LIMIT);
+        command("disk.rate=" + rate.text(), COMMAND_LIMIT);
     }
 
     public void stallRate(Rate rate) {
-        command("stall.rate=" + rate.text(), ANSWER_LIMIT);
+        command("stall.rate=" + rate.text(), COMMAND_LIMIT);
     }
 
     /** Returns when the workload stands still, with nothing dirty in the guest's page cache. */
     public void stop() {
-        command("stop", ANSWER_LIMIT);
+        command("stop", COMMAND_LIMIT);
     }
 
     public void go() {
-        command("go", ANSWER_LIMIT);
+        command("go", COMMAND_LIMIT);
     }
 
     /** Lets the guest judge every page and block; it goes on afterwards unless it was stopped. */

@@ -8,7 +8,7 @@ import java.time.Duration;
 
 /** The test guest as a domain of libvirt: a stock definition with two disks, and its console. */
 public final class TestDomain {
-    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
+    private static final Duration BOOT_TIMEOUT = Duration.ofMinutes(3);
     private static final int WORKING_TICKS = 4;
 
     private final TestLibvirtd host;

@@ -6,11 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * folder; so does the end of this JVM, unless {@link #detach} was called.
  */
 public final class TestGuest implements AutoCloseable {
-    private static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
+    private static final Duration BOOT_TIMEOUT = Duration.ofMinutes(3);
     private static final long END_SECONDS = 60;
 
     /** Of a socket in /proc/net/unix: somebody listens. */
@@ -96,7 +94,15 @@ public final class TestGuest implements AutoCloseable {
 
     /** Waits for the first line of the guest. */
     public ConsoleLine.Boot awaitBoot() {
-        return console.awaitBoot(BOOT_TIMEOUT);
+        try {
+            return console.awaitBoot(BOOT_TIMEOUT);
+        } catch (TestGuestException e) {
+            // Tells a guest that hangs from one that got no processor.
+            throw new TestGuestException(
+                    "QEMU used %s of processor time and said: %s"
+                            .formatted(process.info().totalCpuDuration(), qemuOutput()),
+                    e);
+        }
     }
 
     /** Waits until the guest has been at its work for a second. */
@@ -211,13 +217,8 @@ public final class TestGuest implements AutoCloseable {
 
     private void endAndDelete() {
         kill();
-        if (!Files.exists(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+        try {
+            Folders.delete(folder);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot delete the guest's folder " + folder, e);
         }

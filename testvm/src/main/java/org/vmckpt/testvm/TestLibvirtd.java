@@ -7,11 +7,11 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongPredicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -28,7 +28,7 @@ public final class TestLibvirtd implements AutoCloseable {
     private static final Pattern MONITOR_FOLDER = Pattern.compile("libvirt-(\\d+)-\\d+");
 
     private static final Duration START_LIMIT = Duration.ofMinutes(2);
-    private static final long END_SECONDS = 20;
+    private static final long END_SECONDS = 60;
     private static final long POLL_MILLIS = 20;
 
     /** Debian's, whether the host has the package that makes the user or not. */
@@ -184,21 +184,30 @@ public final class TestLibvirtd implements AutoCloseable {
      * Folders of sockets through which this process reaches a domain, or one that is dead by now.
      */
     public static Set<Path> monitorFolders() {
+        return monitorFolders(pid -> isOurs(pid) || ProcessHandle.of(pid).isEmpty());
+    }
+
+    /** Those of this process alone: other tests kill some, whose folders stay for a while. */
+    public static Set<Path> ownMonitorFolders() {
+        return monitorFolders(TestLibvirtd::isOurs);
+    }
+
+    private static boolean isOurs(long pid) {
+        return pid == ProcessHandle.current().pid();
+    }
+
+    private static Set<Path> monitorFolders(LongPredicate wanted) {
         try (Stream<Path> folders = Files.list(RuntimeFolder.path())) {
-            return folders.filter(it -> isOursOrOfTheDead(it.getFileName().toString()))
+            return folders.filter(
+                            folder -> {
+                                Matcher name =
+                                        MONITOR_FOLDER.matcher(folder.getFileName().toString());
+                                return name.matches() && wanted.test(Long.parseLong(name.group(1)));
+                            })
                     .collect(Collectors.toSet());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    private static boolean isOursOrOfTheDead(String name) {
-        Matcher matcher = MONITOR_FOLDER.matcher(name);
-        if (!matcher.matches()) {
-            return false;
-        }
-        long pid = Long.parseLong(matcher.group(1));
-        return pid == ProcessHandle.current().pid() || ProcessHandle.of(pid).isEmpty();
     }
 
     /** Runs virsh and returns what it printed. */
@@ -266,10 +275,8 @@ public final class TestLibvirtd implements AutoCloseable {
     private void endAndDelete() {
         end();
         killDomains();
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+        try {
+            Folders.delete(folder);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot delete " + folder, e);
         }

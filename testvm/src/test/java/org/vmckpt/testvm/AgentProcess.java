@@ -25,7 +25,7 @@ import org.vmckpt.core.VmckptException;
 /** {@code vmckpt-agent} as it is shipped, and {@code vmckpt} as its client. */
 public final class AgentProcess implements AutoCloseable {
     static final Path BIN = Path.of("../vmckpt-cli/target/vmckpt/bin").toAbsolutePath().normalize();
-    private static final int SOON_SECONDS = 60;
+    private static final int SOON_SECONDS = 120;
 
     private final Process process;
     private final Path folder;
@@ -155,5 +155,7 @@ public final class AgentProcess implements AutoCloseable {
     @Override
     public void close() {
         process.destroyForcibly();
+        // Its files are deleted next.
+        process.onExit().join();
     }
 }

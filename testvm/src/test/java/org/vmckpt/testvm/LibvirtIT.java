@@ -22,7 +22,6 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.checkpoint.EngineName;
 import org.vmckpt.cow.checkpoint.GuestAddress;
@@ -52,13 +51,13 @@ final class LibvirtIT {
     @BeforeAll
     static void startLibvirtd() {
         host = TestLibvirtd.start();
-        monitorFolders = TestLibvirtd.monitorFolders();
+        monitorFolders = TestLibvirtd.ownMonitorFolders();
     }
 
     @AfterAll
     static void endLibvirtd() {
         host.close();
-        assertThat(monitorFolders).containsAll(TestLibvirtd.monitorFolders());
+        assertThat(monitorFolders).containsAll(TestLibvirtd.ownMonitorFolders());
     }
 
     @BeforeEach
@@ -82,7 +81,7 @@ final class LibvirtIT {
     private CheckpointReport checkpoint(TestDomain domain, EngineName engine) throws Exception {
         CheckpointReport report =
                 CheckpointService.checkpoint(
-                        CheckpointRequest.of(address(domain.name()), store).withEngine(engine),
+                        PatientRequest.of(address(domain.name()), store).withEngine(engine),
                         ProgressListener.none());
         System.out.printf(
                 "%s by %s: %s %s%n",
@@ -216,15 +215,14 @@ final class LibvirtIT {
     void unknownAndStoppedDomainsAreNamed() {
         assertThatThrownBy(() ->
                         CheckpointService.checkpoint(
-                                CheckpointRequest.of(address("nobody"), store),
+                                PatientRequest.of(address("nobody"), store),
                                 ProgressListener.none()))
                 .isInstanceOf(NotFoundException.class)
                 .hasMessageContaining("nobody");
         TestDomain.define(host, "off", 64 * MIB, true, Workload.idle(MIB));
         assertThatThrownBy(() ->
                         CheckpointService.checkpoint(
-                                CheckpointRequest.of(address("off"), store),
-                                ProgressListener.none()))
+                                PatientRequest.of(address("off"), store), ProgressListener.none()))
                 .isInstanceOf(RefusedException.class)
                 .hasMessageContaining("shut off");
     }

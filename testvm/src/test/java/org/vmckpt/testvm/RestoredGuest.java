@@ -87,9 +87,9 @@ public final class RestoredGuest implements AutoCloseable {
      * @return the first that it said
      */
     public ConsoleLine.Tick requireGoesOn(String nonce) {
-        ConsoleLine.Tick first = console.awaitTick(-1, SOON);
+        ConsoleLine.Tick first = console.awaitFirstTick(SOON);
         assertThat(first.nonce()).isEqualTo(nonce);
-        console.awaitTick(first.counter() + 1, SOON);
+        console.awaitTick(console.awaitAnyTick(SOON).counter() + 1, SOON);
         assertThat(console.verify(SOON).errors()).isZero();
         assertThat(console.faults()).isEmpty();
         return first;

@@ -18,7 +18,6 @@ import org.vmckpt.core.Json;
 import org.vmckpt.core.Manifest;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 import org.vmckpt.cow.hook.Script;
 import org.vmckpt.cow.linux.UnixPeer;
@@ -109,9 +108,9 @@ final class RollbackIT {
     }
 
     private static long requireGoesOn(GuestConsole console, String nonce) {
-        ConsoleLine.Tick first = console.awaitAnyTick(SOON);
+        ConsoleLine.Tick first = console.awaitFirstTick(SOON);
         assertThat(first.nonce()).isEqualTo(nonce);
-        console.awaitTick(first.counter() + 1, SOON);
+        console.awaitTick(console.awaitAnyTick(SOON).counter() + 1, SOON);
         assertThat(console.verify(SOON).errors()).isZero();
         assertThat(console.faults()).isEmpty();
         return first.counter();
@@ -129,7 +128,7 @@ final class RollbackIT {
             guest.awaitWork();
             Manifest target =
                     CheckpointService.checkpoint(
-                                    CheckpointRequest.of(guest.qmpSocket(), store),
+                                    PatientRequest.of(guest.qmpSocket(), store),
                                     ProgressListener.none())
                             .manifest();
             long atTarget = ticksNow(guest.console());
@@ -165,6 +164,9 @@ final class RollbackIT {
             endGuests();
             Path served = Path.of(forth.at("/guest/diskServer/socket").asText());
             await().atMost(SOON).until(() -> Files.notExists(served));
+            // It still writes in the guest's folder, which is deleted next.
+            long server = forth.at("/guest/diskServer/pid").asLong();
+            await().atMost(SOON).until(() -> ProcessHandle.of(server).isEmpty());
         }
     }
 

@@ -83,5 +83,7 @@ public final class VolumeProcess implements AutoCloseable {
     @Override
     public void close() {
         process.destroyForcibly();
+        // Its files are deleted next.
+        process.onExit().join();
     }
 }

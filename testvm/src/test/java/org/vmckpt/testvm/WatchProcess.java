@@ -64,6 +64,7 @@ final class WatchProcess implements AutoCloseable {
                         .normalize()
                         .toString());
         command.addAll(List.of("watch", "qmp:" + guest.qmpSocket(), "--json"));
+        command.add(PatientRequest.DRAIN_OPTION);
         command.addAll(List.of("--store", store.toString()));
         command.addAll(options);
         Path errors = folder.resolve("errors");
@@ -112,6 +113,8 @@ final class WatchProcess implements AutoCloseable {
     @Override
     public void close() throws IOException {
         process.destroyForcibly();
+        // Its files are deleted next.
+        process.onExit().join();
         lines.close();
     }
 }

@@ -43,6 +43,7 @@ import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.RamRegion;
 import org.vmckpt.testvm.GuestMemoryKind;
 import org.vmckpt.testvm.OnTmpfs;
+import org.vmckpt.testvm.PatientRequest;
 import org.vmckpt.testvm.RestoredGuest;
 import org.vmckpt.testvm.TestGuest;
 import org.vmckpt.testvm.Workload;
@@ -126,7 +127,7 @@ final class PlainDeviceSaverIT {
             if (!isPlain(guest)) {
                 return;
             }
-            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
             assertThatThrownBy(() ->
                             ProbedCheckpoint.take(
                                     request,
@@ -148,7 +149,7 @@ final class PlainDeviceSaverIT {
             if (!isPlain(guest)) {
                 return;
             }
-            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
             fillVideoMemory(guest, 46 * MIB);
             CheckpointReport report =
                     CheckpointService.checkpoint(request, ProgressListener.none());
@@ -199,7 +200,7 @@ final class PlainDeviceSaverIT {
             if (!isPlain(guest)) {
                 return;
             }
-            CheckpointRequest request = CheckpointRequest.of(guest.qmpSocket(), store);
+            CheckpointRequest request = PatientRequest.of(guest.qmpSocket(), store);
             List<DeviceStream.Section> honest = saved(store, request);
             int clock = 0;
             while (!honest.get(clock).name().equals("mc146818rtc")) {
