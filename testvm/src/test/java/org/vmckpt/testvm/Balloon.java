@@ -16,6 +16,11 @@ record Balloon(QmpClient qmp) {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final long POLL_NANOS = 20_000_000;
 
+    /** What the guest has at present. */
+    long actual() throws VmckptException {
+        return qmp.execute("query-balloon").path("actual").asLong();
+    }
+
     /** Asks the guest to make do with so much memory. */
     void leave(long bytes) {
         try {
@@ -33,7 +38,7 @@ record Balloon(QmpClient qmp) {
 
     void await(long bytes) throws VmckptException {
         long deadline = System.nanoTime() + SOON.toNanos();
-        while (qmp.execute("query-balloon").path("actual").asLong() != bytes) {
+        while (actual() != bytes) {
             assertThat(System.nanoTime()).as("the balloon moves").isLessThan(deadline);
             LockSupport.parkNanos(POLL_NANOS);
         }

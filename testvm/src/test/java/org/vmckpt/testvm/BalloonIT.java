@@ -7,11 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.MemoryDiscardedException;
-import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointReport;
@@ -27,10 +25,8 @@ final class BalloonIT {
     private static final Workload LOAD = Workload.busy(16 * MIB);
     private static final Duration SOON = Duration.ofSeconds(60);
 
-    /**
-     * Each piece of memory takes the store so long that the window outlasts the balloon's start.
-     */
-    private static final long SLOW_STORE_NANOS = 3_000_000;
+    /** For each piece of memory. */
+    private static final Duration SLOW_STORE = Duration.ofMillis(3);
 
     private static final int ROUNDS = Integer.getInteger("vmckpt.rounds", 2);
 
@@ -51,16 +47,8 @@ final class BalloonIT {
     }
 
     private static CheckpointRequest request(TestGuest guest, Store store) {
-        return CheckpointRequest.of(guest.qmpSocket(), store)
+        return PatientRequest.of(guest.qmpSocket(), store)
                 .withCowBudget(MemoryTracker.MIN_BUDGET_BYTES);
-    }
-
-    private static ProgressListener slowStore() {
-        return (phase, done, total, unit) -> {
-            if (phase.equals("store memory")) {
-                LockSupport.parkNanos(SLOW_STORE_NANOS);
-            }
-        };
     }
 
     @Test
@@ -69,15 +57,16 @@ final class BalloonIT {
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
             Balloon balloon = new Balloon(qmp);
+            SlowStore slow = new SlowStore(balloon, SLOW_STORE);
             for (int round = 0; round < ROUNDS; round++) {
                 AtomicInteger pauses = new AtomicInteger();
                 CheckpointReport report =
                         ProbedCheckpoint.take(
                                 request(guest, store),
-                                slowStore(),
+                                slow,
                                 moment -> {
                                     if (moment.equals("STOPPED") && pauses.getAndIncrement() == 0) {
-                                        balloon.leave(SMALL_BYTES);
+                                        slow.leave(SMALL_BYTES);
                                     }
                                 });
                 assertThat(pauses.get()).as("the first attempt was voided").isGreaterThan(1);
@@ -105,15 +94,16 @@ final class BalloonIT {
                 Store store = Store.openOrCreate(folder.resolve("store"));
                 QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
             Balloon balloon = new Balloon(qmp);
+            SlowStore slow = new SlowStore(balloon, SLOW_STORE);
             AtomicInteger pauses = new AtomicInteger();
             assertThatThrownBy(() ->
                             ProbedCheckpoint.take(
                                     request(guest, store),
-                                    slowStore(),
+                                    slow,
                                     moment -> {
                                         if (moment.equals("STOPPED")) {
                                             int pause = pauses.incrementAndGet();
-                                            balloon.leave(MEMORY_BYTES - pause * (12 * MIB));
+                                            slow.leave(MEMORY_BYTES - pause * (12 * MIB));
                                         }
                                     }))
                     .isInstanceOf(MemoryDiscardedException.class)

@@ -10,7 +10,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -48,8 +47,8 @@ final class HugePagesIT {
     /** Fewer than a second guest takes. */
     private static final long SPARE_PAGES = 40;
 
-    /** Each huge page takes the store so long that the window outlasts the balloon's start. */
-    private static final long SLOW_STORE_NANOS = 20_000_000;
+    /** For each huge page. */
+    private static final Duration SLOW_STORE = Duration.ofMillis(20);
 
     private static final Workload FLAT_OUT = Workload.flatOut(16 * MIB);
 
@@ -197,7 +196,7 @@ final class HugePagesIT {
                 (guest, store) -> {
                     CheckpointReport report =
                             CheckpointService.checkpoint(
-                                    CheckpointRequest.of(guest.qmpSocket(), store),
+                                    PatientRequest.of(guest.qmpSocket(), store),
                                     ProgressListener.none());
                     assertThat(report.engine().chosen()).isEqualTo(EngineName.UFFD);
                     Path restoredFolder = folder.resolve("restored");
@@ -217,15 +216,16 @@ final class HugePagesIT {
                 FLAT_OUT,
                 (guest, store) -> {
                     try (QmpClient qmp = QmpClient.connect(guest.secondQmpSocket(), SOON)) {
+                        SlowStore slow = new SlowStore(new Balloon(qmp), SLOW_STORE);
                         AtomicInteger pauses = new AtomicInteger();
                         CheckpointReport report =
                                 ProbedCheckpoint.take(
                                         smallBudget(guest, store, qmp),
-                                        HugePagesIT::storeSlowly,
+                                        slow,
                                         moment -> {
                                             if (moment.equals("STOPPED")
                                                     && pauses.getAndIncrement() == 0) {
-                                                new Balloon(qmp).leave(SMALL_BYTES);
+                                                slow.leave(SMALL_BYTES);
                                             }
                                         });
                         assertThat(pauses.get())
@@ -265,13 +265,7 @@ final class HugePagesIT {
     private static CheckpointRequest smallBudget(TestGuest guest, Store store, QmpClient qmp)
             throws VmckptException {
         List<RamRegion> regions = GuestMemory.inspect(guest.pid(), qmp);
-        return CheckpointRequest.of(guest.qmpSocket(), store)
+        return PatientRequest.of(guest.qmpSocket(), store)
                 .withCowBudget(MemoryTracker.minBudgetBytes(regions));
-    }
-
-    private static void storeSlowly(String phase, long done, long total, String unit) {
-        if (phase.equals("store memory")) {
-            LockSupport.parkNanos(SLOW_STORE_NANOS);
-        }
     }
 }
