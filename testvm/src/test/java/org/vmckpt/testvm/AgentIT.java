@@ -49,7 +49,9 @@ final class AgentIT {
                 List.of(
                         "store: " + folder.resolve("store"),
                         "api: {socket: " + folder.resolve("agent.sock") + "}",
-                        "guests: {vm1: {monitor: " + guest.qmpSocket() + "}}",
+                        "guests:",
+                        "  vm1: {monitor: %s, %s}"
+                                .formatted(guest.qmpSocket(), PatientRequest.DRAIN_SETTING),
                         "schedules: {" + String.join(", ", schedules) + "}"));
     }
 
@@ -94,9 +96,11 @@ final class AgentIT {
                 next.signal("TERM");
                 assertThat(next.awaitEnd()).as(next.log()).isZero();
             }
-            assertThat(systemd.messages())
-                    .contains("STOPPING=1", "WATCHDOG=1")
-                    .anyMatch(message -> message.startsWith("READY=1 STATUS=1 guests"));
+            await().atMost(SOON)
+                    .untilAsserted(() ->
+                            assertThat(systemd.messages())
+                                    .contains("STOPPING=1", "WATCHDOG=1")
+                                    .anyMatch(it -> it.startsWith("READY=1 STATUS=1 guests")));
             assertThat(console.verify(SOON).errors()).isZero();
             try (Store store = Store.open(folder.resolve("store"))) {
                 List<Manifest> all = store.list();
@@ -154,7 +158,7 @@ final class AgentIT {
     }
 
     private static Manifest checkpoint(Store store, RestoredGuest guest) throws Exception {
-        CheckpointRequest request = CheckpointRequest.of(guest.report().qmpPath(), store);
+        CheckpointRequest request = PatientRequest.of(guest.report().qmpPath(), store);
         return CheckpointService.checkpoint(request, ProgressListener.none()).manifest();
     }
 
@@ -187,12 +191,14 @@ final class AgentIT {
         String right = Files.readString(file);
         Files.writeString(file, right.replace("every: 500ms", "every: never"));
         agent.signal("HUP");
-        agent.await(SOON, () -> agent.log().contains("agent.yaml:4: schedules.often"));
+        agent.await(SOON, () -> agent.log().contains("agent.yaml:5: schedules.often"));
         assertThat(agent.get("/v1/schedules").path("schedules")).hasSize(2);
         Files.writeString(file, right.replace("seldom:", "rarely:"));
         agent.signal("HUP");
         agent.await(SOON, () -> agent.get("/v1/schedules").toString().contains("rarely"));
-        assertThat(systemd.messages())
-                .anyMatch(message -> message.startsWith("RELOADING=1 MONOTONIC_USEC="));
+        await().atMost(SOON)
+                .untilAsserted(() ->
+                        assertThat(systemd.messages())
+                                .anyMatch(it -> it.startsWith("RELOADING=1 MONOTONIC_USEC=")));
     }
 }

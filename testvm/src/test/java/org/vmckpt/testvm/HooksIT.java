@@ -74,7 +74,7 @@ final class HooksIT {
 
     private Manifest checkpoint(EngineName engine) throws Exception {
         CheckpointRequest request =
-                CheckpointRequest.of(guest.qmpSocket(), store)
+                PatientRequest.of(guest.qmpSocket(), store)
                         .withName(Optional.of(ODD))
                         .withEngine(engine)
                         .withHooks(hooks());
@@ -166,12 +166,14 @@ final class HooksIT {
                     List.of(
                             "store: " + folder.resolve("store"),
                             "api: {socket: " + folder.resolve("agent.sock") + "}",
-                            "guests: {vm1: {monitor: " + guest.qmpSocket() + "}}",
+                            "guests:",
+                            "  vm1: {monitor: %s, %s}"
+                                    .formatted(guest.qmpSocket(), PatientRequest.DRAIN_SETTING),
                             "hooks:",
                             "  folder: " + hooks,
                             "  webhooks:",
                             "    silent: {url: '" + endpoint.url("/silent") + "',",
-                            "      events: durable, timeout: 300ms}",
+                            "      events: durable, timeout: 3s}",
                             "    all: {url: '" + endpoint.url("/hook") + "'}"));
             try (AgentProcess agent = AgentProcess.start(folder, Map.of())) {
                 agent.vmckpt("checkpoint", "vm1", "--name", "by-hand");
