@@ -14,8 +14,8 @@ import org.vmckpt.cow.guard.AgentChannel;
 
 /** Looks into a guest through its agent, over a connection for each look: QEMU serves one. */
 public record AgentProbe(Path socket) {
-    private static final Duration SOON = Duration.ofMinutes(2);
-    private static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final Duration SOON = Duration.ofMinutes(3);
+    private static final Duration LIMIT = Duration.ofSeconds(30);
 
     /** Waits for the agent to start. */
     public void awaitAnswer() {

@@ -21,14 +21,12 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.LayeredReader;
 import org.vmckpt.core.store.Store;
-import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.CheckpointService;
 
 /** The guest of {@code testvm/image/counter.s} is checkpointed while it counts, and counts on. */
 final class CountingGuestIT {
     private static final long MEMORY_BYTES = 16 << 20;
-    private static final Duration SOON = Duration.ofSeconds(30);
-    private static final Duration QUICK = Duration.ofSeconds(10);
+    private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Where the guest counts, as {@code counter.s} has it. */
     private static final int FIRST_PAGE = 0x100;
@@ -63,16 +61,16 @@ final class CountingGuestIT {
                 long before = log.lastPass();
                 Manifest manifest =
                         CheckpointService.checkpoint(
-                                        CheckpointRequest.of(guest.qmpSocket(), store),
+                                        PatientRequest.of(guest.qmpSocket(), store),
                                         ProgressListener.none())
                                 .manifest();
-                long after = log.awaitPassAfter(log.lastPass(), QUICK);
+                long after = log.awaitPassAfter(log.lastPass(), SOON);
                 assertThat(manifest.guest().accelerator()).isEqualTo(accelerator);
                 long pass = requireOneInstant(store, manifest);
                 assertThat(pass).isBetween(before, after);
                 requireRestoredCountsOnFrom(pass, store, manifest, guest, "restored-" + round);
             }
-            log.awaitPassAfter(log.lastPass(), QUICK);
+            log.awaitPassAfter(log.lastPass(), SOON);
             log.requireFlawless();
         }
     }
@@ -124,11 +122,11 @@ final class CountingGuestIT {
         try (RestoredGuest restored =
                 RestoredGuest.restore(store, manifest, original.folder(), home)) {
             CountingLog log = new CountingLog(restored.console());
-            long next = log.awaitPassAfter(0, QUICK);
+            long next = log.awaitPassAfter(0, SOON);
             assertThat(next).isBetween(pass, pass + CountingLog.STEP);
-            log.awaitPassAfter(next + CountingLog.STEP, QUICK);
+            log.awaitPassAfter(next + CountingLog.STEP, SOON);
             log.requireFlawless();
-            try (QmpClient qmp = QmpClient.connect(restored.report().qmpPath(), QUICK)) {
+            try (QmpClient qmp = QmpClient.connect(restored.report().qmpPath(), SOON)) {
                 assertThat(qmp.execute("query-kvm").path("enabled").asBoolean())
                         .isEqualTo(manifest.guest().accelerator().equals("kvm"));
             }

@@ -1,12 +1,14 @@
 package org.vmckpt.testvm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collections;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -15,7 +17,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** The guest boots, works, and above all: its judge sees what is wrong. */
 final class GuestIT {
     private static final long MIB = 1 << 20;
-    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SOON = Duration.ofMinutes(2);
 
     @ParameterizedTest
     @CsvSource({"pc,MEMFD", "q35,FILE"})
@@ -67,13 +69,18 @@ final class GuestIT {
             ConsoleLine.Verdict first = guest.console().verify(SOON);
             ConsoleLine.Verdict second = guest.console().verify(SOON);
             guest.console().go();
-            guest.console().awaitTick(second.counter() + 4, SOON);
-            ConsoleLine.Verdict later = guest.console().verify(SOON);
+            // Not all threads of the workload come to it at once.
+            ConsoleLine.Verdict later =
+                    await().atMost(SOON)
+                            .until(
+                                    () -> guest.console().verify(SOON),
+                                    it ->
+                                            !it.memoryHash().equals(first.memoryHash())
+                                                    && Collections.disjoint(
+                                                            it.diskHashes(), first.diskHashes()));
 
             assertThat(second.memoryHash()).isEqualTo(first.memoryHash());
             assertThat(second.diskHashes()).isEqualTo(first.diskHashes());
-            assertThat(later.memoryHash()).isNotEqualTo(first.memoryHash());
-            assertThat(later.diskHashes()).doesNotContainAnyElementsOf(first.diskHashes());
             assertThat(later.errors()).isZero();
         }
     }
@@ -152,11 +159,8 @@ final class GuestIT {
             Path file = guest.diskFile(1);
             ByteBuffer early = BlockFinder.read(file, 4096);
             guest.console().go();
-            long writes = guest.console().latestTick().orElseThrow().diskWrites();
-            guest.console().awaitTick(it -> it.diskWrites() > writes + 8000, "new writes", SOON);
+            await().atMost(SOON).until(() -> !BlockFinder.read(file, 4096).equals(early));
             guest.console().stop();
-            ByteBuffer late = BlockFinder.read(file, 4096);
-            assertThat(late).isNotEqualTo(early);
 
             BlockFinder.write(file, 4096, early);
 

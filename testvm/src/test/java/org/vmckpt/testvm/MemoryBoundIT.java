@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -60,6 +59,7 @@ final class MemoryBoundIT {
         List<String> command = new ArrayList<>();
         command.add(program().toString());
         command.addAll(List.of("checkpoint", "qmp:" + guest.qmpSocket(), "--json"));
+        command.add(PatientRequest.DRAIN_OPTION);
         command.addAll(List.of("--store", folder.resolve("store").toString()));
         command.addAll(options);
         Path output = folder.resolve("output");
@@ -80,13 +80,13 @@ final class MemoryBoundIT {
         return peakBytes;
     }
 
-    private static long ownBytes(long pid) throws IOException {
+    private static long ownBytes(long pid) {
         try {
             Path status = Path.of("/proc", Long.toString(pid), "status");
             Matcher own = OWN.matcher(Files.readString(status, StandardCharsets.US_ASCII));
             return own.find() ? Long.parseLong(own.group(1)) * 1024 : 0;
-        } catch (NoSuchFileException e) {
-            return 0;
+        } catch (IOException e) {
+            return 0; // it has ended, perhaps while it was read
         }
     }
 
