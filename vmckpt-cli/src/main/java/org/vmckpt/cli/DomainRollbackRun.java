@@ -66,9 +66,7 @@ record DomainRollbackRun(
     private DomainRollback.Report replace(DomainRestore.Request target, Instant now)
             throws VmckptException {
         CheckpointRequest request =
-                CheckpointRequest.of(address, store)
-                        .withName(safetyName.or(() -> Optional.of(RollbackService.safetyName(now))))
-                        .withHooks(hooks);
+                RollbackService.safetyRequest(address, store, safetyName, now).withHooks(hooks);
         try (ProgressDisplay progress = session.progress();
                 SignalCancellation signals = SignalCancellation.install()) {
             CheckpointReport safety =

@@ -164,11 +164,10 @@ final class RollbackCommand implements Callable<Integer> {
                 target,
                 told,
                 () -> {
-                    String name = safetyName == null ? RollbackService.safetyName(now) : safetyName;
                     Optional<CheckpointId> safety =
                             noCheckpoint
                                     ? Optional.empty()
-                                    : Optional.of(checkpoint(target, name, told));
+                                    : Optional.of(checkpoint(target, now, told));
                     try (ProgressDisplay progress = session.progress()) {
                         return RollbackService.rollback(
                                 new RollbackRequest(target, safety), progress);
@@ -177,11 +176,14 @@ final class RollbackCommand implements Callable<Integer> {
                 RollbackReport::guest);
     }
 
-    private CheckpointId checkpoint(RestoreRequest target, String name, Hooks told)
+    private CheckpointId checkpoint(RestoreRequest target, Instant now, Hooks told)
             throws VmckptException {
         CheckpointRequest request =
-                CheckpointRequest.of(target.qmpPath(), target.store())
-                        .withName(Optional.of(name))
+                RollbackService.safetyRequest(
+                                GuestAddress.of(target.qmpPath()),
+                                target.store(),
+                                Optional.ofNullable(safetyName),
+                                now)
                         .withHooks(told);
         try (ProgressDisplay progress = session.progress();
                 SignalCancellation signals = SignalCancellation.install()) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -19,6 +20,8 @@ import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.StorageException;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.store.Store;
+import org.vmckpt.cow.checkpoint.CheckpointRequest;
 import org.vmckpt.cow.checkpoint.GuestAddress;
 import org.vmckpt.cow.checkpoint.GuestSession;
 import org.vmckpt.cow.checkpoint.RuntimeFolder;
@@ -31,6 +34,7 @@ import org.vmckpt.cow.restore.RestoreService;
 /** Puts running guests back to checkpoints. */
 public final class RollbackService {
     private static final int ID_BYTES = 4;
+    private static final Duration SAFETY_DRAIN_LIMIT = Duration.ofMinutes(1);
     private static final String FOLDER = "rollback-";
     private static final DateTimeFormatter FOLDER_TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss").withZone(ZoneOffset.UTC);
@@ -45,9 +49,15 @@ public final class RollbackService {
         }
     }
 
-    /** What the checkpoint that is taken first is called: a name that no other has. */
-    public static String safetyName(Instant now) {
-        return "before-" + FOLDER + FOLDER_TIME.format(now);
+    /**
+     * The checkpoint that is taken first: its name is one that no other has, unless another is
+     * wanted. Its guest is about to be replaced, so it may stand still for its disks.
+     */
+    public static CheckpointRequest safetyRequest(
+            GuestAddress guest, Store store, Optional<String> name, Instant now) {
+        return CheckpointRequest.of(guest, store)
+                .withName(name.or(() -> Optional.of("before-" + FOLDER + FOLDER_TIME.format(now))))
+                .withDrainTimeout(SAFETY_DRAIN_LIMIT);
     }
 
     /**
