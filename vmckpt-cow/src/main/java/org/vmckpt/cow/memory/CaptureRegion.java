@@ -13,6 +13,8 @@ import org.vmckpt.cow.linux.GuestView;
  * stored as {@link #unitsPerPage} units of {@link Slot#PAGE_BYTES}.
  */
 final class CaptureRegion {
+    private static final int NONE = -1;
+
     final int index;
     final long address;
     final int pageBytes;
@@ -31,6 +33,7 @@ final class CaptureRegion {
     private long pagesArmed;
     private long pagesLetGo;
     private @Nullable GuestView view;
+    private volatile int latestFault = NONE;
 
     CaptureRegion(
             int index,
@@ -146,6 +149,20 @@ final class CaptureRegion {
     /** Armed pages that are let go before the pause; for the fault thread. */
     void countLetGo(int pages) {
         pagesLetGo += pages;
+    }
+
+    /** For the fault thread: what the guest works on, it goes on working on. */
+    void noteFault(int page) {
+        latestFault = page;
+    }
+
+    /** The page that faulted last, once, or -1. One that is noted meanwhile may be missed. */
+    int takeLatestFault() {
+        int page = latestFault;
+        if (page != NONE) {
+            latestFault = NONE;
+        }
+        return page;
     }
 
     /** How much of what is armed has to be read, about; while the guest stands still. */

@@ -18,6 +18,8 @@ final class Copier implements Runnable {
     private static final int HOLE_RUN_PAGES = 2048;
     // Copied in less than 0.1 ms: so long a guest may wait that writes to the first of them.
     private static final int LIFT_UNITS = 256;
+    // Between two looks at where the guest waits.
+    private static final int PIECE_UNITS = 64;
     // Each page that it copies in time is a fault less for the guest.
     private static final int NICENESS = -5;
 
@@ -78,41 +80,41 @@ final class Copier implements Runnable {
     }
 
     /**
-     * What the guest wrote last it is about to write again: there each page read saves a fault.
-     * Where data was found it still is; elsewhere the guest may have filled holes or not.
+     * What the guest wrote last it is about to write again: there each page read saves a fault. Not
+     * all that was noted was written, so where it faults now goes first.
      */
     private void copyWritten(CaptureRegion region) {
-        int first = region.written.next(0);
-        int extent = 0;
-        while (first >= 0 && first < region.pageCount) {
-            int end = Math.min(region.pageCount, region.written.endOfRun(first));
-            extent = copyWritten(region, first, end, extent);
-            first = region.written.next(end);
+        int pieceSize = region.pagesIn(PIECE_UNITS);
+        int next = region.written.next(0);
+        while (next >= 0 && next < region.pageCount && !capture.givenUp()) {
+            int fault = region.takeLatestFault();
+            int first = fault >= 0 ? fault / pieceSize * pieceSize : next;
+            int end = Math.min(region.pageCount, first + pieceSize);
+            if (fault < 0) {
+                end = Math.min(end, region.written.endOfRun(next));
+                next = region.written.next(end);
+            }
+            copyPiece(region, first, end);
         }
         region.written.clear();
         endRegion();
     }
 
-    /** Returns the first extent that may lie behind these pages. */
-    private int copyWritten(CaptureRegion region, int first, int end, int firstExtent) {
+    /** Where data was found it still is; elsewhere the guest may have filled holes or not. */
+    private void copyPiece(CaptureRegion region, int first, int end) {
         DataExtents data = region.data();
-        int extent = firstExtent;
         int page = first;
-        while (data != null && extent < data.count() && data.first(extent) < end) {
-            if (data.end(extent) > page) {
-                copy(region, page, Math.max(page, data.first(extent)), false);
-                page = Math.max(page, data.first(extent));
-                int dataEnd = Math.min(end, data.end(extent));
-                copy(region, page, dataEnd, true);
-                page = dataEnd;
+        if (data != null) {
+            int extent = data.endingBehind(first);
+            while (extent < data.count() && data.first(extent) < end) {
+                int dataFirst = Math.max(page, data.first(extent));
+                copy(region, page, dataFirst, false);
+                page = Math.min(end, data.end(extent));
+                copy(region, dataFirst, page, true);
+                extent++;
             }
-            if (data.end(extent) > end) {
-                break;
-            }
-            extent++;
         }
         copy(region, page, end, false);
-        return extent;
     }
 
     private void copyAll(CaptureRegion region) {

@@ -45,6 +45,12 @@ final class DataExtents {
         pages += end - first;
     }
 
+    /** The first extent that ends behind a page. */
+    int endingBehind(int page) {
+        int found = Arrays.binarySearch(ends, 0, count, page);
+        return found >= 0 ? found + 1 : -found - 1;
+    }
+
     int count() {
         return count;
     }

@@ -43,6 +43,7 @@ final class Originals {
         if (slot == null) {
             return;
         }
+        region.noteFault(page);
         int count = 1 + takeNeighbours(region, page, slot);
         if (read(region, page, count, slot)) {
             runFirst = runCount == 0 ? page : runFirst;
