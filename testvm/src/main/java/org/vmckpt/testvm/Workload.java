@@ -46,6 +46,11 @@ public record Workload(
         return idle(memoryRegionBytes).memory(Rate.perSecond(5000)).disk(Rate.perSecond(100));
     }
 
+    /** As busy, but less so: for domains that libvirtd and an agent work beside. */
+    public static Workload light(long memoryRegionBytes) {
+        return idle(memoryRegionBytes).memory(Rate.perSecond(2000)).disk(Rate.perSecond(20));
+    }
+
     public Workload memory(Rate rate) {
         return new Workload(
                 memoryRegionBytes,

@@ -62,12 +62,7 @@ final class AgentDomainsIT {
     }
 
     private static TestDomain define() {
-        return TestDomain.define(
-                host,
-                "web",
-                96 * MIB,
-                true,
-                Workload.idle(16 * MIB).memory(Rate.perSecond(2000)).disk(Rate.perSecond(20)));
+        return TestDomain.define(host, "web", 96 * MIB, true, Workload.light(16 * MIB));
     }
 
     private static JsonNode guest(AgentProcess agent) throws Exception {

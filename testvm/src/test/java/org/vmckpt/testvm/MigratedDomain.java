@@ -56,15 +56,7 @@ final class MigratedDomain {
 
     @Test
     void theAgentOfEachHostFollowsIt() throws Exception {
-        TestDomain domain =
-                TestDomain.start(
-                        here,
-                        "web",
-                        96 * MIB,
-                        true,
-                        Workload.idle(16 * MIB)
-                                .memory(Rate.perSecond(2000))
-                                .disk(Rate.perSecond(20)));
+        TestDomain domain = TestDomain.start(here, "web", 96 * MIB, true, Workload.light(16 * MIB));
         domain.awaitWork();
         String nonce = domain.console().awaitAnyTick(SOON).nonce();
         try (AgentProcess first = agent("a", here);

@@ -29,7 +29,6 @@ import org.vmckpt.cow.restore.DomainRestore;
 import org.vmckpt.cow.rollback.DomainRollback;
 import org.vmckpt.cow.rollback.ProbedDomainRollback;
 import org.vmckpt.testvm.ConsoleLine;
-import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.TestDomain;
 import org.vmckpt.testvm.TestLibvirtd;
 import org.vmckpt.testvm.Workload;
@@ -51,15 +50,7 @@ final class DomainRollbackIT {
     @BeforeEach
     void startDomain() throws Exception {
         store = Store.openOrCreate(folder.resolve("store"));
-        domain =
-                TestDomain.start(
-                        host,
-                        "web",
-                        96 * MIB,
-                        true,
-                        Workload.idle(16 * MIB)
-                                .memory(Rate.perSecond(2000))
-                                .disk(Rate.perSecond(20)));
+        domain = TestDomain.start(host, "web", 96 * MIB, true, Workload.light(16 * MIB));
         domain.awaitBoot();
     }
 
