@@ -13,7 +13,8 @@ import org.vmckpt.cow.linux.GuestView;
  * stored as {@link #unitsPerPage} units of {@link Slot#PAGE_BYTES}.
  */
 final class CaptureRegion {
-    private static final int NONE = -1;
+    // A copier that falls further behind goes by what was written before.
+    private static final int MAX_FAULTS = 4096;
 
     final int index;
     final long address;
@@ -33,7 +34,7 @@ final class CaptureRegion {
     private long pagesArmed;
     private long pagesLetGo;
     private @Nullable GuestView view;
-    private volatile int latestFault = NONE;
+    private final IntRing faults = new IntRing(MAX_FAULTS);
 
     CaptureRegion(
             int index,
@@ -139,6 +140,9 @@ final class CaptureRegion {
     void countAnew() {
         pagesArmed = 0;
         pagesLetGo = 0;
+        while (takeFault() >= 0) {
+            // What is left of the checkpoint before.
+        }
     }
 
     /** For the thread that arms. */
@@ -153,16 +157,12 @@ final class CaptureRegion {
 
     /** For the fault thread: what the guest works on, it goes on working on. */
     void noteFault(int page) {
-        latestFault = page;
+        faults.offer(page);
     }
 
-    /** The page that faulted last, once, or -1. One that is noted meanwhile may be missed. */
-    int takeLatestFault() {
-        int page = latestFault;
-        if (page != NONE) {
-            latestFault = NONE;
-        }
-        return page;
+    /** The next page that the guest faulted on in this checkpoint's window, or -1. */
+    int takeFault() {
+        return faults.poll();
     }
 
     /** How much of what is armed has to be read, about; while the guest stands still. */

@@ -27,6 +27,7 @@ final class Copier implements Runnable {
     private final SlotPool pool;
     private final FaultServer faults;
     private final boolean tracking;
+    private final Prefaults prefaults;
     private final CountDownLatch started = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private final HoleRuns holes = new HoleRuns();
@@ -38,11 +39,17 @@ final class Copier implements Runnable {
     private int readCount;
     private volatile long endNanos;
 
-    Copier(CaptureState capture, SlotPool pool, FaultServer faults, boolean tracking) {
+    Copier(
+            CaptureState capture,
+            SlotPool pool,
+            FaultServer faults,
+            boolean tracking,
+            Prefaults prefaults) {
         this.capture = capture;
         this.pool = pool;
         this.faults = faults;
         this.tracking = tracking;
+        this.prefaults = prefaults;
     }
 
     void start() {
@@ -66,6 +73,7 @@ final class Copier implements Runnable {
             for (CaptureRegion region : capture.regions) {
                 copyWritten(region);
             }
+            prefaults.take();
             for (CaptureRegion region : capture.regions) {
                 copyAll(region);
             }
@@ -87,17 +95,28 @@ final class Copier implements Runnable {
         int pieceSize = region.pagesIn(PIECE_UNITS);
         int next = region.written.next(0);
         while (next >= 0 && next < region.pageCount && !capture.givenUp()) {
-            int fault = region.takeLatestFault();
-            int first = fault >= 0 ? fault / pieceSize * pieceSize : next;
-            int end = Math.min(region.pageCount, first + pieceSize);
-            if (fault < 0) {
-                end = Math.min(end, region.written.endOfRun(next));
+            int fault = region.takeFault();
+            if (fault >= 0) {
+                int first = fault / pieceSize * pieceSize;
+                copyFaulted(region, first, Math.min(region.pageCount, first + pieceSize));
+            } else {
+                int end = Math.min(next + pieceSize, region.written.endOfRun(next));
+                copyPiece(region, next, Math.min(region.pageCount, end));
                 next = region.written.next(end);
             }
-            copyPiece(region, first, end);
         }
         region.written.clear();
         endRegion();
+    }
+
+    /** Around a page that the guest wrote in this window: it writes the others soon. */
+    private void copyFaulted(CaptureRegion region, int first, int end) {
+        long before = unitsRead;
+        copyPiece(region, first, end);
+        // Pages that are tracked on stay protected; and once is enough.
+        if (unitsRead > before && !tracking) {
+            prefaults.add(region, first, end);
+        }
     }
 
     /** Where data was found it still is; elsewhere the guest may have filled holes or not. */

@@ -51,6 +51,12 @@ final class DataExtents {
         return found >= 0 ? found + 1 : -found - 1;
     }
 
+    /** Whether none of the pages was a hole. */
+    boolean cover(int first, int end) {
+        int extent = endingBehind(first);
+        return extent < count && firsts[extent] <= first && ends[extent] >= end;
+    }
+
     int count() {
         return count;
     }

@@ -45,7 +45,13 @@ public final class MemoryCapture implements AutoCloseable {
         this.sink = sink;
         this.faultsBefore = tracker.faults.trackedFaults();
         tracker.state.regions.forEach(CaptureRegion::countAnew);
-        this.copier = new Copier(tracker.state, tracker.pool, tracker.faults, tracking);
+        this.copier =
+                new Copier(
+                        tracker.state,
+                        tracker.pool,
+                        tracker.faults,
+                        tracking,
+                        new Prefaults(tracker.state, tracker.pid));
         this.copierThread = MemoryTracker.thread("vmckpt-copier", copier);
         // One processor less than there are: what is nicer than a vCPU still takes a tenth of its
         // processor, its caches, and the guest's place on it.

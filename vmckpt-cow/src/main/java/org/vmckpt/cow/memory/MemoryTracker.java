@@ -36,12 +36,14 @@ public final class MemoryTracker implements AutoCloseable {
     final SlotPool pool;
     final FaultServer faults;
     final Arming arming;
+    final long pid;
     private final OutsideWrites outsideWrites;
     private final Thread faultThread;
     private boolean closed;
 
     private MemoryTracker(CaptureState state, SlotPool pool, long pid) {
         this.state = state;
+        this.pid = pid;
         this.pool = pool;
         this.faults = new FaultServer(state, pool);
         this.arming = new Arming(state);

@@ -5,7 +5,7 @@ import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.linux.Errno;
-import org.vmckpt.cow.linux.RemotePage;
+import org.vmckpt.cow.linux.RemotePages;
 
 /**
  * Lets processes other than QEMU write guest memory while it is tracked (rule R4). What they write
@@ -46,7 +46,7 @@ public final class OutsideWrites {
 
         private void forceFaults() throws VmckptException {
             for (int page = first; page <= last; page++) {
-                int result = RemotePage.tryFault(pid, region.addressOf(page));
+                int result = RemotePages.tryFault(pid, region.addressOf(page), 1);
                 if (result < 0) {
                     throw new TransportException(
                             "Forcing faults of %s ahead of a write from outside failed with %s: QEMU has ended, or tracing it is not allowed"

@@ -123,6 +123,26 @@ class MemoryCaptureIT {
         }
     }
 
+    @Test
+    void faultsThatTheGuestWouldMeetNextAreTakenForIt() throws Exception {
+        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
+                MemoryTracker tracker = memory.track(SIZE);
+                MemoryCapture capture = tracker.captureAndRelease(new CollectingSink(SIZE))) {
+            capture.armAhead();
+            writeAllPages(memory);
+            memory.armInPause(capture);
+            for (int page = 5; page < SIZE / Slot.PAGE_BYTES; page += Slot.PAGES) {
+                memory.writePage(page);
+            }
+            capture.start();
+            capture.awaitCopied();
+            long faults = minorFaultsOfThisThread();
+            writeAllPages(memory);
+            assertThat(minorFaultsOfThisThread() - faults).isLessThan(SIZE / Slot.PAGE_BYTES / 10);
+            capture.awaitDrained();
+        }
+    }
+
     private static void writeAllPages(BusyMemory memory) {
         for (int page = 0; page < SIZE / Slot.PAGE_BYTES; page++) {
             memory.writePage(page);
