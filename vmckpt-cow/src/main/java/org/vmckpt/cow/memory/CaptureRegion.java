@@ -28,13 +28,13 @@ final class CaptureRegion {
     final HotBlocks hot;
     private final long fileOffset;
     private final DataExtents data = new DataExtents();
+    private final IntRing faults = new IntRing(MAX_FAULTS);
     private boolean mostIsWanted;
     private boolean dataKnown;
     // For the checkpoint in hand. Of pages that are armed again after they were let go, too.
     private long pagesArmed;
     private long pagesLetGo;
     private @Nullable GuestView view;
-    private final IntRing faults = new IntRing(MAX_FAULTS);
 
     CaptureRegion(
             int index,

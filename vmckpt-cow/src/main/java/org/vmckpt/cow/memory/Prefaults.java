@@ -24,7 +24,7 @@ final class Prefaults {
         this.pid = pid;
     }
 
-    /** Pages to come; see {@link RemotePages#MAX_PAGES}. */
+    /** Notes pages that will have been let go by {@link #take}; 2 MiB at most. */
     void add(CaptureRegion region, int first, int end) {
         DataExtents data = region.data();
         if (!region.isHuge() && data != null && data.cover(first, end)) {

@@ -117,9 +117,7 @@ class MemoryCaptureIT {
             capture.awaitCopied();
             writeAllPages(memory);
             capture.awaitDrained();
-            long faults = minorFaultsOfThisThread();
-            writeAllPages(memory);
-            assertThat(minorFaultsOfThisThread() - faults).isLessThan(SIZE / Slot.PAGE_BYTES / 10);
+            requireFewFaultsForAllPages(memory);
         }
     }
 
@@ -136,11 +134,15 @@ class MemoryCaptureIT {
             }
             capture.start();
             capture.awaitCopied();
-            long faults = minorFaultsOfThisThread();
-            writeAllPages(memory);
-            assertThat(minorFaultsOfThisThread() - faults).isLessThan(SIZE / Slot.PAGE_BYTES / 10);
+            requireFewFaultsForAllPages(memory);
             capture.awaitDrained();
         }
+    }
+
+    private static void requireFewFaultsForAllPages(BusyMemory memory) throws IOException {
+        long faults = minorFaultsOfThisThread();
+        writeAllPages(memory);
+        assertThat(minorFaultsOfThisThread() - faults).isLessThan(SIZE / Slot.PAGE_BYTES / 10);
     }
 
     private static void writeAllPages(BusyMemory memory) {
