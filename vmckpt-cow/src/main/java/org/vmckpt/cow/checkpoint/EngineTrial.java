@@ -38,10 +38,10 @@ public final class EngineTrial {
     }
 
     /** Whether a QEMU can leave only memory of memory-backend-file out of the device state. */
-    public static boolean needsFile(QmpClient qmp) throws VmckptException {
+    public static boolean needsFile(long pid, QmpClient qmp) throws VmckptException {
         QemuVersion version = qmp.version();
         return IgnoredMemory.ignoresOnlyFiles(version.major(), version.minor())
-                && !PlainDeviceSaver.isOffered(qmp);
+                && !PlainDeviceSaver.isOffered(pid, qmp);
     }
 
     /** Sets QEMU's migration up for an engine, and puts back what was there. */

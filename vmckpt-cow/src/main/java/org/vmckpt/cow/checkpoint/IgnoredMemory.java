@@ -28,7 +28,7 @@ final class IgnoredMemory {
      * @throws UnsupportedException when it cannot: says which option helps
      */
     static void require(long pid, QmpClient qmp, List<RamRegion> regions) throws VmckptException {
-        if (!isIgnored(qmp, regions)) {
+        if (!isIgnored(pid, qmp, regions)) {
             PlainDeviceSaver.inspect(pid, qmp, regions);
         }
     }
@@ -38,7 +38,8 @@ final class IgnoredMemory {
      *
      * @throws UnsupportedException when it does not and cannot save its devices alone
      */
-    static boolean isIgnored(QmpClient qmp, List<RamRegion> regions) throws VmckptException {
+    static boolean isIgnored(long pid, QmpClient qmp, List<RamRegion> regions)
+            throws VmckptException {
         QemuVersion version = qmp.version();
         if (!ignoresOnlyFiles(version.major(), version.minor())) {
             return true;
@@ -54,7 +55,7 @@ final class IgnoredMemory {
             return true;
         }
         // Of memory that it leaves out QEMU checks the address, which we cannot put in for it.
-        if (sent.size() < regions.size() || !PlainDeviceSaver.isOffered(qmp)) {
+        if (sent.size() < regions.size() || !PlainDeviceSaver.isOffered(pid, qmp)) {
             throw unsupported(sent.getFirst(), version);
         }
         return false;

@@ -72,7 +72,7 @@ final class UffdEngine implements CaptureEngine {
     public void prepare(MigrationSocket socket, Guard guard, MemoryParent parent)
             throws VmckptException {
         MemoryBackend.requireOthersFit(guest.pid(), guest.qmp());
-        DeviceSaver devices = own(deviceSaver(socket));
+        DeviceSaver devices = own(DeviceSaver.choose(guest, socket.folder(), memory));
         MemoryWriters writers =
                 own(MemoryWriters.open(request.store(), memory, parent, progress, cancellation));
         TrackedMemory tracked =
@@ -85,12 +85,6 @@ final class UffdEngine implements CaptureEngine {
                                 ? tracked.tracker().captureAndTrack(writers)
                                 : tracked.tracker().captureAndRelease(writers));
         prepared = new Prepared(devices, writers, tracked.discards(), capture);
-    }
-
-    private DeviceSaver deviceSaver(MigrationSocket socket) throws VmckptException {
-        return IgnoredMemory.isIgnored(guest.qmp(), memory)
-                ? SnapshotSaver.attach(guest.qmp(), socket.folder())
-                : PlainDeviceSaver.prepare(guest, socket.folder(), memory);
     }
 
     private <T extends AutoCloseable> T own(T resource) {

@@ -69,7 +69,7 @@ record MemoryCheck(GuestSession guest) implements Check {
     }
 
     private String[] remedy(List<JsonNode> backends) throws VmckptException {
-        if (EngineTrial.needsFile(guest.qmp())) {
+        if (EngineTrial.needsFile(guest.pid(), guest.qmp())) {
             long bytes = backends.stream().mapToLong(it -> it.path("size").asLong()).sum();
             return new String[] {"start the guest with " + MemoryOptions.sharedFile("mem0", bytes)};
         }

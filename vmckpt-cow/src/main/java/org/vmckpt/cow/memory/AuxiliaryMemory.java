@@ -1,11 +1,8 @@
 package org.vmckpt.cow.memory;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.UnsupportedException;
@@ -26,18 +23,21 @@ public final class AuxiliaryMemory {
     private static final long MOST_IN_USE_BYTES = 48L << 20;
 
     private final long pid;
+    private final RamBlockQuery query;
     private final RamBlockTable table;
     private final List<AuxiliaryBlock> blocks;
 
-    private AuxiliaryMemory(long pid, RamBlockTable table, List<AuxiliaryBlock> blocks) {
+    private AuxiliaryMemory(
+            long pid, RamBlockQuery query, RamBlockTable table, List<AuxiliaryBlock> blocks) {
         this.pid = pid;
+        this.query = query;
         this.table = table;
         this.blocks = blocks;
     }
 
-    /** Whether this QEMU tells where its RAM blocks lie, as versions since 8.0 do. */
-    public static boolean isTold(QmpClient qmp) throws VmckptException {
-        return RamBlockTable.isTold(qmp);
+    /** Whether there is a way to learn where this QEMU's RAM blocks lie. */
+    public static boolean isFound(long pid, QmpClient qmp) throws VmckptException {
+        return RamBlockQuery.of(pid, qmp).isPresent();
     }
 
     /**
@@ -48,7 +48,13 @@ public final class AuxiliaryMemory {
      */
     public static AuxiliaryMemory inspect(long pid, QmpClient qmp, List<RamRegion> backends)
             throws VmckptException {
-        RamBlockTable table = RamBlockTable.read(qmp);
+        RamBlockQuery query =
+                RamBlockQuery.of(pid, qmp)
+                        .orElseThrow(() ->
+                                new UnsupportedException(
+                                        "checkpoint: nothing tells where QEMU's RAM blocks lie: use"
+                                                + " the pause engine"));
+        RamBlockTable table = query.read();
         for (RamRegion backend : backends) {
             requireSame(backend, table.named(backend.id()));
         }
@@ -66,7 +72,7 @@ public final class AuxiliaryMemory {
                     "checkpoint: the guest has %d bytes of RAM outside its memory backends, video memory above all, and that is more than the %d that can be saved while it stands still: give its video card less memory, or use the pause engine"
                             .formatted(totalBytes, LIMIT_BYTES));
         }
-        return new AuxiliaryMemory(pid, table, blocks);
+        return new AuxiliaryMemory(pid, query, table, blocks);
     }
 
     /**
@@ -74,16 +80,17 @@ public final class AuxiliaryMemory {
      * too much of it is found before the guest is stopped. The guest is not disturbed.
      *
      * @param isBackend whether a RAM block is one of the guest's memory backends
-     * @throws UnsupportedException when it is more than can be kept. A QEMU that tells no addresses
-     *     is not looked at; there the checkpoint fails after the pause
+     * @throws UnsupportedException when it is more than can be kept. Where nothing tells where the
+     *     blocks lie this is not looked at; there the checkpoint fails after the pause
      */
     public static void requireFits(long pid, QmpClient qmp, Predicate<String> isBackend)
             throws VmckptException {
-        if (!isTold(qmp)) {
+        Optional<RamBlockQuery> query = RamBlockQuery.of(pid, qmp);
+        if (query.isEmpty()) {
             return;
         }
         List<Line> lines =
-                RamBlockTable.read(qmp).lines().stream()
+                query.get().read().lines().stream()
                         .filter(line -> !isBackend.test(line.name()) && isPlain(line))
                         .toList();
         if (lines.stream().mapToLong(Line::usedBytes).sum() <= MOST_IN_USE_BYTES) {
@@ -173,22 +180,15 @@ public final class AuxiliaryMemory {
         return AuxiliaryCopy.prepare(pid, blocks);
     }
 
-    /** Asks QEMU again, for {@link #requireUnchanged}; the guest stands still. */
-    public CompletableFuture<JsonNode> askAgain(QmpClient qmp) throws VmckptException {
-        return RamBlockTable.ask(qmp);
-    }
-
     /**
-     * Waits for the answer of {@link #askAgain}.
+     * Looks again.
      *
      * @throws RefusedException when a block came, went or changed since {@link #inspect}
      */
-    public void requireUnchanged(
-            QmpClient qmp, CompletableFuture<JsonNode> question, Duration timeout)
-            throws VmckptException {
-        if (!RamBlockTable.answer(qmp, question, timeout).equals(table)) {
+    public void requireUnchanged() throws VmckptException {
+        if (!query.read().equals(table)) {
             throw new RefusedException(
-                    "checkpoint: the guest's RAM blocks changed while the checkpoint was prepared,"
+                    "checkpoint: the guest's RAM blocks changed while the checkpoint was taken,"
                             + " since it was started again or a device was plugged in or out;"
                             + " take the checkpoint again");
         }
