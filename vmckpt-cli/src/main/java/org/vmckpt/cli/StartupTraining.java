@@ -11,6 +11,7 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.core.qmp.QmpPractice;
 import org.vmckpt.core.store.SegmentKind;
 import org.vmckpt.core.store.SegmentWriter;
 import org.vmckpt.core.store.Store;
@@ -35,6 +36,7 @@ final class StartupTraining {
             fill(store);
             runCommands(store.toString());
             MemoryTracker.practise();
+            QmpPractice.once();
         } finally {
             delete(folder);
         }

@@ -182,14 +182,7 @@ public final class QmpClient implements AutoCloseable {
     }
 
     private StagedCommand message(String command, ObjectNode arguments) {
-        long id = nextId.getAndIncrement();
-        ObjectNode message = Json.MAPPER.createObjectNode();
-        message.put("execute", command);
-        if (!arguments.isEmpty()) {
-            message.set("arguments", arguments);
-        }
-        message.put("id", id);
-        return new StagedCommand(this, command, message.toString(), id);
+        return new StagedCommand(this, command, arguments, nextId.getAndIncrement());
     }
 
     /** Sends what QEMU does not have of a command yet. */

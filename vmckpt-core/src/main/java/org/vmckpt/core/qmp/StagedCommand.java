@@ -1,9 +1,11 @@
 package org.vmckpt.core.qmp;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
 
 /**
@@ -20,11 +22,21 @@ public final class StagedCommand {
     private final long id;
     private final CompletableFuture<JsonNode> answer = new CompletableFuture<>();
 
-    StagedCommand(QmpClient client, String command, String message, long id) {
+    StagedCommand(QmpClient client, String command, ObjectNode arguments, long id) {
         this.client = client;
         this.command = command;
-        this.line = (message + "\n").getBytes(StandardCharsets.UTF_8);
+        this.line = line(command, arguments, id);
         this.id = id;
+    }
+
+    static byte[] line(String command, ObjectNode arguments, long id) {
+        ObjectNode message = Json.MAPPER.createObjectNode();
+        message.put("execute", command);
+        if (!arguments.isEmpty()) {
+            message.set("arguments", arguments);
+        }
+        message.put("id", id);
+        return (message + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
     String command() {

@@ -29,10 +29,19 @@ interface CaptureEngine extends AutoCloseable {
     /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
     void protect() throws VmckptException;
 
-    /** The guest stands still, QEMU is busy: lets it read ahead what {@link #save} tells it. */
+    /** QEMU is busy with the guest's stop or its disks: lets it read ahead what save tells it. */
     default void stageSave() throws VmckptException {}
 
-    /** The guest stands still, its disks are forked: QEMU begins to write its devices. */
+    /**
+     * Whether {@link #save} may come while QEMU forks the disks, since it does no more than give
+     * QEMU the command that is next. Should the fork then fail, the command is carried out for
+     * nothing.
+     */
+    default boolean savesBehindFork() {
+        return false;
+    }
+
+    /** The guest stands still: QEMU begins to write its devices as soon as its disks are forked. */
     void save() throws VmckptException;
 
     /** When this returns the guest may go on. */

@@ -15,6 +15,7 @@ import org.vmckpt.core.Manifest.GuestDefinition;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
+import org.vmckpt.core.qmp.QmpPractice;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.definition.Origin;
 import org.vmckpt.cow.disk.Committer;
@@ -89,6 +90,7 @@ final class CheckpointRun implements AutoCloseable {
     private CheckpointReport takeWithHooks() throws VmckptException {
         ThreadPriority.trySetNicenessOfThisThread(BACKGROUND_NICENESS);
         progress.update("prepare", 0, -1, "");
+        QmpPractice.once();
         guest.requireNoJob();
         GuestStatus status = GuestStatus.query(qmp);
         GuestDefinition definition = guest.definition();

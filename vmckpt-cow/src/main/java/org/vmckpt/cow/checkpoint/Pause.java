@@ -6,9 +6,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,7 +13,6 @@ import org.slf4j.LoggerFactory;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
-import org.vmckpt.core.TransportException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.EventWaiter;
 import org.vmckpt.core.qmp.QmpClient;
@@ -54,6 +50,7 @@ final class Pause {
     private final PauseProbe probe;
     private boolean stoppedByUs;
     private boolean forked;
+    private boolean saveStaged;
     private @Nullable StagedCommand cont;
 
     Pause(
@@ -83,6 +80,14 @@ final class Pause {
      * @param expected what the guest was when the preparation began
      */
     PauseTimes take(GuestStatus expected, Duration drainLimit) throws VmckptException {
+        try (Beside protecting =
+                Beside.prepare("vmckpt-arm", "memory is protected", engine::protect)) {
+            return take(expected, drainLimit, protecting);
+        }
+    }
+
+    private PauseTimes take(GuestStatus expected, Duration drainLimit, Beside protecting)
+            throws VmckptException {
         if (expected == GuestStatus.RUNNING) {
             guard.pausing();
         }
@@ -99,7 +104,7 @@ final class Pause {
             // Sent to a stopped guest too: there it changes nothing.
             StagedCommand stop = qmp.stage("stop").send();
             engine.stopping();
-            fork.stage();
+            stageNext();
             if (stoppedByUs && reissue.isWanted()) {
                 beginReissue(before);
             }
@@ -110,7 +115,8 @@ final class Pause {
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
             PauseTimes parts =
-                    takeInstant(stopEnd - start, () -> requireUndisturbed(resumed, reset));
+                    takeInstant(
+                            stopEnd - start, protecting, () -> requireUndisturbed(resumed, reset));
             if (!engine.resumesGuest()) {
                 requireUndisturbed(resumed, reset);
             }
@@ -223,27 +229,38 @@ final class Pause {
         void require() throws VmckptException;
     }
 
-    private PauseTimes takeInstant(long stopNanos, Condition undisturbed) throws VmckptException {
+    /** What QEMU is told when it has stopped the guest, for it to read meanwhile. */
+    private void stageNext() throws VmckptException {
+        if (!fork.stage()) {
+            engine.stageSave();
+            saveStaged = true;
+        }
+    }
+
+    private PauseTimes takeInstant(long stopNanos, Beside protecting, Condition undisturbed)
+            throws VmckptException {
         long start = System.nanoTime();
-        CompletableFuture<Long> armed = armBeside();
+        protecting.begin();
         try {
             fork.begin();
-            engine.stageSave();
-            volumes.fork();
-            fork.awaitEnd();
-            forked = true;
+            if (!saveStaged) {
+                engine.stageSave();
+            }
+            if (engine.savesBehindFork()) {
+                save();
+            }
+            forkDisks();
             long forkEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.FORKED);
-            // From here on the engine may let the guest go on.
-            undisturbed.require();
-            engine.save();
-            if (stoppedByUs && !engine.resumesGuest()) {
-                cont = qmp.stage("cont");
+            if (!engine.savesBehindFork()) {
+                // From here on the engine may let the guest go on.
+                undisturbed.require();
+                save();
             }
             engine.awaitSaved();
             long devicesEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.DEVICES_SAVED);
-            long armEnd = join(armed);
+            long armEnd = protecting.awaitEnd(ARM_LIMIT);
             reissue.end();
             probe.reached(PauseProbe.Moment.ARMED);
             return new PauseTimes(
@@ -256,44 +273,33 @@ final class Pause {
                     Optional.empty());
         } catch (VmckptException | RuntimeException | Error e) {
             // Arming must have ended before anybody releases the memory.
-            armed.handle((end, failure) -> true).join();
+            protecting.settle();
             throw e;
         }
     }
 
-    private CompletableFuture<Long> armBeside() {
-        CompletableFuture<Long> armed = new CompletableFuture<>();
-        Thread.ofPlatform()
-                .name("vmckpt-arm")
-                .start(() -> {
-                    try {
-                        engine.protect();
-                        armed.complete(System.nanoTime());
-                    } catch (Throwable e) {
-                        // Also for want of memory: the guest stands still until this is known.
-                        armed.completeExceptionally(e);
-                    }
-                });
-        return armed;
+    private void save() throws VmckptException {
+        engine.save();
+        if (stoppedByUs && !engine.resumesGuest()) {
+            cont = qmp.stage("cont");
+        }
     }
 
-    private static long join(CompletableFuture<Long> armed) throws VmckptException {
+    /** Whatever happens, it is known at the end whether the disks are forked. */
+    private void forkDisks() throws VmckptException {
         try {
-            return armed.get(ARM_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof VmckptException known) {
-                throw known;
+            volumes.fork();
+        } catch (VmckptException | RuntimeException e) {
+            try {
+                fork.awaitEnd();
+                forked = true;
+            } catch (VmckptException also) {
+                e.addSuppressed(also);
             }
-            throw new IllegalStateException(e);
-        } catch (TimeoutException e) {
-            throw new TransportException(
-                    "checkpoint: memory was not protected within " + ARM_LIMIT.toMillis() + " ms",
-                    e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new RefusedException(
-                    "checkpoint: interrupted in the pause; the guest runs on", e);
+            throw e;
         }
+        fork.awaitEnd();
+        forked = true;
     }
 
     /** After a failure: no migration of ours goes on, and a guest that we stopped runs. */

@@ -126,6 +126,11 @@ final class UffdEngine implements CaptureEngine {
     }
 
     @Override
+    public boolean savesBehindFork() {
+        return true;
+    }
+
+    @Override
     public void save() throws VmckptException {
         prepared().devices().begin();
     }

@@ -24,8 +24,12 @@ public sealed interface DiskFork extends AutoCloseable permits OverlayFork, Libv
      */
     void flush(Duration limit) throws VmckptException;
 
-    /** Lets QEMU read ahead what {@link #begin} then makes it do. */
-    void stage() throws VmckptException;
+    /**
+     * Lets QEMU read ahead what {@link #begin} then makes it do.
+     *
+     * @return whether there is anything to do
+     */
+    boolean stage() throws VmckptException;
 
     /** QEMU is at it when this returns. */
     void begin() throws VmckptException;

@@ -160,9 +160,9 @@ public final class LibvirtFork implements DiskFork {
     }
 
     @Override
-    public void stage() throws VmckptException {
+    public boolean stage() throws VmckptException {
         if (forks.isEmpty()) {
-            return;
+            return false;
         }
         ObjectNode transaction = Json.MAPPER.createObjectNode();
         ArrayNode actions = transaction.putArray("actions");
@@ -171,6 +171,7 @@ public final class LibvirtFork implements DiskFork {
             action.putObject("data").put("device", fork.active().nodeName()).put("name", snapshot);
         }
         staged = qmp.stage("transaction", transaction);
+        return true;
     }
 
     @Override

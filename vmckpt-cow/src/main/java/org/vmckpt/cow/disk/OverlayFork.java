@@ -71,10 +71,12 @@ public final class OverlayFork implements DiskFork {
     }
 
     @Override
-    public void stage() throws VmckptException {
-        if (!overlays.isEmpty()) {
-            staged = qmp.stage("transaction", transaction);
+    public boolean stage() throws VmckptException {
+        if (overlays.isEmpty()) {
+            return false;
         }
+        staged = qmp.stage("transaction", transaction);
+        return true;
     }
 
     /** Puts every overlay on top of its disk: all of them or, when this fails, none. */

@@ -25,6 +25,7 @@ final class Abi {
     static final int SYS_SETPRIORITY = 141;
     static final int SYS_GETTID = 186;
     static final int SYS_FUTEX = 202;
+    static final int SYS_SCHED_SETSCHEDULER = 144;
     static final int SYS_SCHED_SETAFFINITY = 203;
     static final int SYS_SCHED_GETAFFINITY = 204;
     static final int SYS_RESTART_SYSCALL = 219;
@@ -97,6 +98,8 @@ final class Abi {
     static final int POLLFD_REVENTS = 6;
 
     static final int PRIO_PROCESS = 0;
+    static final int SCHED_OTHER = 0;
+    static final int SCHED_IDLE = 5;
     static final int AF_UNIX = 1;
     static final int SOCK_STREAM = 1;
     static final int SOCK_DGRAM = 2;

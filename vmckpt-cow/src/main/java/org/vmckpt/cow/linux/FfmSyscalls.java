@@ -212,6 +212,11 @@ final class FfmSyscalls implements Syscalls {
     }
 
     @Override
+    public long schedSetscheduler(int tid, int policy, long parameters) {
+        return call(Abi.SYS_SCHED_SETSCHEDULER, tid, policy, parameters);
+    }
+
+    @Override
     public long schedGetaffinity(int tid, long maskBytes, long mask) {
         return call(Abi.SYS_SCHED_GETAFFINITY, tid, maskBytes, mask);
     }

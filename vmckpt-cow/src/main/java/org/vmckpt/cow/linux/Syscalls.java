@@ -66,6 +66,8 @@ interface Syscalls {
 
     long getcpu(long processor);
 
+    long schedSetscheduler(int tid, int policy, long parameters);
+
     long schedGetaffinity(int tid, long maskBytes, long mask);
 
     long schedSetaffinity(int tid, long maskBytes, long mask);

@@ -4,10 +4,14 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Predicate;
 
 /** The scheduler's view of a platform thread of ours. */
 public final class ThreadPriority {
+    private static final Path OWN_THREADS = Path.of("/proc/self/task");
+
     private ThreadPriority() {}
 
     /**
@@ -20,7 +24,7 @@ public final class ThreadPriority {
 
     /** The same for threads of this process that the kernel knows by a name. */
     public static boolean trySetNicenessOfThreads(String name, int niceness) {
-        return trySet(Path.of("/proc/self/task"), name::equals, niceness);
+        return trySet(OWN_THREADS, name::equals, niceness);
     }
 
     /** The same for all threads of another process; those that they start later inherit it. */
@@ -30,16 +34,34 @@ public final class ThreadPriority {
 
     private static boolean trySet(Path tasks, Predicate<String> names, int niceness) {
         boolean all = true;
-        try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
-            for (Path thread : threads) {
-                if (names.test(Files.readString(thread.resolve("comm")).strip())) {
-                    int tid = Integer.parseInt(thread.getFileName().toString());
-                    all &= FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness) == 0;
-                }
+        try {
+            for (int tid : threads(tasks, names)) {
+                all &= FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness) == 0;
             }
         } catch (IOException endedMeanwhile) {
             return false;
         }
         return all;
+    }
+
+    /** By the names that the kernel has of them. */
+    static List<Integer> threadsOfThisProcess(Predicate<String> names) {
+        try {
+            return threads(OWN_THREADS, names);
+        } catch (IOException endedMeanwhile) {
+            return List.of();
+        }
+    }
+
+    private static List<Integer> threads(Path tasks, Predicate<String> names) throws IOException {
+        List<Integer> found = new ArrayList<>();
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
+            for (Path thread : threads) {
+                if (names.test(Files.readString(thread.resolve("comm")).strip())) {
+                    found.add(Integer.parseInt(thread.getFileName().toString()));
+                }
+            }
+        }
+        return found;
     }
 }

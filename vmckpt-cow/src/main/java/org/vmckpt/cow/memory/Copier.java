@@ -61,6 +61,11 @@ final class Copier implements Runnable {
         ended.await();
     }
 
+    /** Returns when {@link #start} was called. */
+    void awaitStart() throws InterruptedException {
+        started.await();
+    }
+
     boolean isCopying() {
         return ended.getCount() > 0;
     }

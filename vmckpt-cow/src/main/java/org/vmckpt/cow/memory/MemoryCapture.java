@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.IdleThreads;
 import org.vmckpt.cow.linux.ThreadAffinity;
 import org.vmckpt.cow.linux.WakeLatency;
 
@@ -38,6 +39,7 @@ public final class MemoryCapture implements AutoCloseable {
     private long pagesArmedInPause;
     private boolean drained;
     private @Nullable WakeLatency wakeLatency;
+    private @Nullable IdleThreads compilers;
 
     MemoryCapture(MemoryTracker tracker, PageSink sink, boolean tracking) {
         this.tracker = tracker;
@@ -72,6 +74,7 @@ public final class MemoryCapture implements AutoCloseable {
      */
     public void armAhead() throws VmckptException {
         wakeLatency = WakeLatency.shortest();
+        compilers = MemoryTracker.compilers();
         tracker.faults.noteHotBlocks();
         tracker.arming.findHotBlocks();
         long start = System.nanoTime();
@@ -95,6 +98,9 @@ public final class MemoryCapture implements AutoCloseable {
         tracker.faults.hold();
         tracker.arming.armAll();
         armedAheadNanos += System.nanoTime() - start;
+        if (compilers != null) {
+            compilers.begin();
+        }
         tracker.check();
     }
 
@@ -126,6 +132,13 @@ public final class MemoryCapture implements AutoCloseable {
     public void start() {
         startNanos = System.nanoTime();
         copier.start();
+        endIdleness();
+    }
+
+    private void endIdleness() {
+        if (compilers != null) {
+            compilers.end();
+        }
     }
 
     /** Waits until every page has been read, so that no write by the guest waits for a copy. */
@@ -164,6 +177,7 @@ public final class MemoryCapture implements AutoCloseable {
     }
 
     private void endUrgency() {
+        endIdleness();
         tracker.faults.runAnywhere();
         if (wakeLatency != null) {
             wakeLatency.close();

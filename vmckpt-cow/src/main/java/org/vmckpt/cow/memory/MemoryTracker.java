@@ -5,6 +5,7 @@ import java.util.List;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
 import org.vmckpt.cow.linux.ErrnoException;
+import org.vmckpt.cow.linux.IdleThreads;
 import org.vmckpt.cow.linux.ThreadPriority;
 import org.vmckpt.cow.linux.Userfaultfd;
 import org.vmckpt.cow.linux.WakeEvent;
@@ -49,6 +50,11 @@ public final class MemoryTracker implements AutoCloseable {
         this.arming = new Arming(state);
         this.outsideWrites = new OutsideWrites(state, pid);
         this.faultThread = thread("vmckpt-faults", faults);
+    }
+
+    /** Of the JVM, which compiles what a checkpoint runs for the first time. */
+    static IdleThreads compilers() {
+        return IdleThreads.named(COMPILER_THREADS, COMPILER_NICENESS);
     }
 
     static Thread thread(String name, Runnable body) {

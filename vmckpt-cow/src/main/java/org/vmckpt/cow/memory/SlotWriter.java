@@ -45,6 +45,8 @@ final class SlotWriter implements Runnable {
     public void run() {
         ThreadPriority.trySetNicenessOfThisThread(NICENESS);
         try {
+            // Looking for slots before there are any would cost the pause processor time.
+            copier.awaitStart();
             while (!capture.givenUp()) {
                 // Read before polling: what was submitted before finish() is then found.
                 boolean last = noMore;

@@ -82,6 +82,7 @@ class AbiTest {
             #include <sys/ioctl.h>
             #include <sys/mman.h>
             #include <sys/ptrace.h>
+            #include <sched.h>
             #include <sys/resource.h>
             #include <sys/socket.h>
             #include <sys/syscall.h>
