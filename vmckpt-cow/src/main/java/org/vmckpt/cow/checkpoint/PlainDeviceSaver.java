@@ -48,6 +48,7 @@ final class PlainDeviceSaver implements DeviceSaver {
     private final AuxiliaryMemory memory;
     private final AuxiliaryCopy copy;
     private @Nullable StagedCommand command;
+    private boolean writing;
 
     private PlainDeviceSaver(
             QmpClient qmp, Path file, String machine, AuxiliaryMemory memory, AuxiliaryCopy copy) {
@@ -147,6 +148,7 @@ final class PlainDeviceSaver implements DeviceSaver {
     @Override
     public void begin() throws VmckptException {
         command().send();
+        writing = true;
     }
 
     private StagedCommand command() {
@@ -159,6 +161,7 @@ final class PlainDeviceSaver implements DeviceSaver {
     @Override
     public void awaitEnd() throws VmckptException {
         command().await(SAVE_LIMIT);
+        writing = false;
     }
 
     @Override
@@ -187,6 +190,13 @@ final class PlainDeviceSaver implements DeviceSaver {
     @Override
     public void close() throws VmckptException {
         copy.close();
-        StateFile.delete(file);
+        try {
+            if (writing) {
+                // QEMU would make the file anew.
+                command().await(SAVE_LIMIT);
+            }
+        } finally {
+            StateFile.delete(file);
+        }
     }
 }

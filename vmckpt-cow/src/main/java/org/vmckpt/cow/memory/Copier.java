@@ -61,9 +61,8 @@ final class Copier implements Runnable {
         ended.await();
     }
 
-    /** Returns when {@link #start} was called. */
-    void awaitStart() throws InterruptedException {
-        started.await();
+    boolean hasStarted() {
+        return started.getCount() == 0;
     }
 
     boolean isCopying() {

@@ -15,6 +15,9 @@ final class SlotWriter implements Runnable {
     // Unless the copy, and after it the guest, would have to wait for room.
     private static final int HURRIED_NICENESS = -5;
     private static final long NAP_NANOS = 200_000;
+    // Before the copy only a guest that goes on earlier can fill slots. To look for them more often
+    // would take processor time from the pause.
+    private static final long LONG_NAP_NANOS = 5_000_000;
 
     private final CaptureState capture;
     private final SlotPool pool;
@@ -45,8 +48,6 @@ final class SlotWriter implements Runnable {
     public void run() {
         ThreadPriority.trySetNicenessOfThisThread(NICENESS);
         try {
-            // Looking for slots before there are any would cost the pause processor time.
-            copier.awaitStart();
             while (!capture.givenUp()) {
                 // Read before polling: what was submitted before finish() is then found.
                 boolean last = noMore;
@@ -57,7 +58,7 @@ final class SlotWriter implements Runnable {
                 } else if (last) {
                     return;
                 } else {
-                    LockSupport.parkNanos(NAP_NANOS);
+                    LockSupport.parkNanos(copier.hasStarted() ? NAP_NANOS : LONG_NAP_NANOS);
                 }
             }
         } catch (Throwable failure) {
