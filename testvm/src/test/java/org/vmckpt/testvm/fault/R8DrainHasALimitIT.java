@@ -105,8 +105,10 @@ final class R8DrainHasALimitIT {
     private static void slowDownBeforeThePause(String phase, long done, long total, String unit) {
         if (phase.equals("pause")) {
             guest.guest().slowDisk().delay(DELAY);
-            // Long enough for a guest that waits for its processor to have begun a write.
-            sleep(DELAY.multipliedBy(2));
+            // Two that were delayed have ended, so the guest is behind with its writes: it begins
+            // the next one at once, which is half done when the guest is stopped.
+            guest.awaitWrites("virtio-disk1", 2);
+            sleep(DELAY.dividedBy(2));
         }
     }
 

@@ -147,6 +147,25 @@ final class WatchedGuest implements AutoCloseable {
                 .until(() -> status().equals("running"));
     }
 
+    /** Waits until a disk has done so many more writes. */
+    void awaitWrites(String device, int count) {
+        long wanted = writes(device) + count;
+        await().atMost(SOON).until(() -> writes(device) >= wanted);
+    }
+
+    private long writes(String device) {
+        try {
+            for (var disk : watch.execute("query-blockstats")) {
+                if (disk.path("qdev").asText().contains(device)) {
+                    return disk.path("stats").path("wr_operations").asLong();
+                }
+            }
+            throw new AssertionError("no disk " + device);
+        } catch (VmckptException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     /** The guest runs, its workload moves, and has found nothing wrong. */
     void requireGoesOn() throws VmckptException {
         assertThat(status()).isEqualTo("running");
