@@ -3,6 +3,7 @@ package org.vmckpt.testvm.fault;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -154,10 +155,15 @@ final class WatchedGuest implements AutoCloseable {
     }
 
     private long writes(String device) {
+        return ofDisk("query-blockstats", device).path("stats").path("wr_operations").asLong();
+    }
+
+    /** What a query for all disks tells of one. */
+    private JsonNode ofDisk(String query, String device) {
         try {
-            for (var disk : watch.execute("query-blockstats")) {
+            for (JsonNode disk : watch.execute(query)) {
                 if (disk.path("qdev").asText().contains(device)) {
-                    return disk.path("stats").path("wr_operations").asLong();
+                    return disk;
                 }
             }
             throw new AssertionError("no disk " + device);
@@ -197,16 +203,7 @@ final class WatchedGuest implements AutoCloseable {
     }
 
     private String activeFile(String device) {
-        try {
-            for (var disk : watch.execute("query-block")) {
-                if (disk.path("qdev").asText().contains(device)) {
-                    return disk.path("inserted").path("file").asText();
-                }
-            }
-            throw new AssertionError("no disk " + device);
-        } catch (VmckptException e) {
-            throw new AssertionError(e);
-        }
+        return ofDisk("query-block", device).path("inserted").path("file").asText();
     }
 
     /** Stops a guest that runs meanwhile: an image that is written to looks damaged. */

@@ -23,9 +23,9 @@ final class Abi {
     static final int SYS_PTRACE = 101;
     static final int SYS_STATFS = 137;
     static final int SYS_SETPRIORITY = 141;
+    static final int SYS_SCHED_SETSCHEDULER = 144;
     static final int SYS_GETTID = 186;
     static final int SYS_FUTEX = 202;
-    static final int SYS_SCHED_SETSCHEDULER = 144;
     static final int SYS_SCHED_SETAFFINITY = 203;
     static final int SYS_SCHED_GETAFFINITY = 204;
     static final int SYS_RESTART_SYSCALL = 219;

@@ -76,13 +76,13 @@ class AbiTest {
             #include <linux/magic.h>
             #include <linux/userfaultfd.h>
             #include <poll.h>
+            #include <sched.h>
             #include <stddef.h>
             #include <stdio.h>
             #include <sys/eventfd.h>
             #include <sys/ioctl.h>
             #include <sys/mman.h>
             #include <sys/ptrace.h>
-            #include <sched.h>
             #include <sys/resource.h>
             #include <sys/socket.h>
             #include <sys/syscall.h>
