@@ -216,6 +216,19 @@ public final class Guard implements AutoCloseable {
         }
     }
 
+    /**
+     * Says that servers of volumes are about to answer with EIO for us: one that hears late of our
+     * end stops the guest once more. After {@link #pausing}.
+     */
+    public void errors() {
+        try {
+            pipe.write(GuardMain.ERRORS);
+            pipe.flush();
+        } catch (IOException e) {
+            // As below.
+        }
+    }
+
     /** Says that the guest runs again. */
     public void resumed() {
         try {

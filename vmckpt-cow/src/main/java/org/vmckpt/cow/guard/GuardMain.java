@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,9 @@ public final class GuardMain {
 
     /** The guest runs again, or was never ours to resume. */
     static final int RUNNING = 'R';
+
+    /** From now on, until {@link #RUNNING}, servers of volumes may answer with EIO for us. */
+    static final int ERRORS = 'E';
 
     /** All is done; there is nothing to clean up. */
     static final int DONE = 'Q';
@@ -63,6 +67,11 @@ public final class GuardMain {
     private static final int ERROR_LOOKS = 20;
     private static final long ERROR_LOOK_NANOS = 30_000_000L;
 
+    /** A server that has not heard of our end goes on by itself after 10 s. */
+    private static final Duration ERROR_PATIENCE = Duration.ofSeconds(12);
+
+    private static final Duration LONGEST_ERROR_LOOK = Duration.ofSeconds(1);
+
     private static final String ID = "vmckpt-guard-";
 
     private final Path socket;
@@ -73,7 +82,7 @@ public final class GuardMain {
 
     private final long patienceNanos;
     // Over all connections: QEMU can give the answer that one of them missed to the next.
-    private int calls;
+    private final AtomicInteger calls = new AtomicInteger();
 
     private GuardMain(Path socket, String undoLines) {
         this(socket, undoLines, socket, PATIENCE_NANOS);
@@ -114,14 +123,18 @@ public final class GuardMain {
         out.println(READY);
         out.flush();
         int state = RUNNING;
+        boolean errors = false;
         Optional<Path> frozen = Optional.empty();
         for (int next = System.in.read(); next >= 0; next = System.in.read()) {
             if (next == FREEZING) {
                 frozen = Optional.of(Path.of(line()));
             } else if (next == THAWED) {
                 frozen = Optional.empty();
+            } else if (next == ERRORS) {
+                errors = true;
             } else {
                 state = next;
+                errors &= next == PAUSED;
             }
             if (next == PAUSED || next == FREEZING) {
                 out.println(HEARD);
@@ -136,6 +149,8 @@ public final class GuardMain {
             }
             // Only a guest that runs can do it.
             frozen.ifPresent(GuardMain::thaw);
+            Optional<Thread> mending =
+                    errors ? Optional.of(guard.mendLateErrors()) : Optional.empty();
             if (stream.isPresent()) {
                 stream.get().awaitEnd();
             }
@@ -145,6 +160,9 @@ public final class GuardMain {
             removeFolder(Path.of(arguments[2]));
             if (domain.isPresent()) {
                 removeFolder(domain.get().folder());
+            }
+            if (mending.isPresent()) {
+                mending.get().join(ERROR_PATIENCE);
             }
         }
         domain.ifPresent(LibvirtMonitor::close);
@@ -214,10 +232,7 @@ public final class GuardMain {
     /** One connection: true when the guest runs and its capabilities are as they were. */
     private boolean attempt(boolean resume) throws IOException {
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-            BufferedReader in =
-                    new BufferedReader(
-                            new InputStreamReader(
-                                    Channels.newInputStream(channel), StandardCharsets.UTF_8));
+            BufferedReader in = reader(channel);
             if (in.readLine() == null) {
                 return false;
             }
@@ -264,6 +279,39 @@ public final class GuardMain {
         }
     }
 
+    /** The same, should it be much later, on a host without a processor to spare. */
+    private Thread mendLateErrors() {
+        // Somebody else may have the monitor: nobody waits for that.
+        return Thread.ofPlatform().daemon().start(this::watchForErrors);
+    }
+
+    private void watchForErrors() {
+        long start = System.nanoTime();
+        Duration look = Duration.ofMillis(100);
+        while (System.nanoTime() - start < ERROR_PATIENCE.toNanos() && Files.exists(life)) {
+            LockSupport.parkNanos(look.toNanos());
+            look = look.multipliedBy(2);
+            if (look.compareTo(LONGEST_ERROR_LOOK) > 0) {
+                look = LONGEST_ERROR_LOOK;
+            }
+            try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+                BufferedReader in = reader(channel);
+                if (in.readLine() != null
+                        && System.nanoTime() - start < ERROR_PATIENCE.toNanos()
+                        && call(channel, in, "{\"execute\": \"qmp_capabilities\"}")) {
+                    resumeAfterErrors(channel, in);
+                }
+            } catch (IOException e) {
+                // QEMU has ended, or has not noticed yet that somebody else has gone.
+            }
+        }
+    }
+
+    private static BufferedReader reader(SocketChannel channel) {
+        return new BufferedReader(
+                new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8));
+    }
+
     private boolean call(SocketChannel channel, BufferedReader in, String line) throws IOException {
         return answer(channel, in, line).contains("\"return\":");
     }
@@ -274,7 +322,7 @@ public final class GuardMain {
      */
     private String answer(SocketChannel channel, BufferedReader in, String line)
             throws IOException {
-        String id = id(++calls);
+        String id = id(calls.incrementAndGet());
         String text = "{" + id + ", " + line.substring(1) + "\n";
         ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
         while (bytes.hasRemaining()) {

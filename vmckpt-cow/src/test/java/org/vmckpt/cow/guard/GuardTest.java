@@ -63,6 +63,32 @@ class GuardTest {
         }
     }
 
+    @Test
+    void aGuestThatALateErrorStopsIsResumedOnceMore() throws Exception {
+        Path socket = folder.resolve("qmp.sock");
+        Path scratch = Files.createDirectory(folder.resolve("scratch"));
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            try (Guard guard = start(ProcessHandle.current().pid(), socket, scratch)) {
+                guard.awaitReady();
+                guard.pausing();
+                guard.errors();
+            }
+            assertThat(requests(server)).contains("cont", "query-status");
+            // The guard's other thread puts settings back meanwhile.
+            List<String> later = new ArrayList<>();
+            while (!later.contains("cont")) {
+                later.addAll(requests(server, "io-error"));
+            }
+            assertThat(later).containsSubsequence("query-status", "cont");
+            List<String> end = requests(server);
+            while (end.contains("migrate-set-parameters")) {
+                end = requests(server);
+            }
+            assertThat(end).containsExactly("qmp_capabilities", "query-status");
+        }
+    }
+
     private static Guard start(long pid, Path socket, Path scratch) throws VmckptException {
         return Guard.start(pid + ":" + socket, UNDO, scratch, Optional.empty());
     }
@@ -90,6 +116,11 @@ class GuardTest {
 
     /** What one connection asks for; its first cont is refused. */
     private static List<String> requests(ServerSocketChannel server) throws IOException {
+        return requests(server, "running");
+    }
+
+    private static List<String> requests(ServerSocketChannel server, String status)
+            throws IOException {
         List<String> requests = new ArrayList<>();
         try (SocketChannel peer = server.accept()) {
             say(peer, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
@@ -106,19 +137,23 @@ class GuardTest {
                                 && !requests.contains("cont");
                 requests.add(request.path("execute").asText());
                 say(peer, "{\"event\": \"RESUME\", \"data\": {}}");
-                say(peer, answer(request, refused));
+                say(peer, answer(request, refused, status));
             }
         }
         return requests;
     }
 
     /** In QEMU's order and with its spaces. */
-    private static String answer(JsonNode request, boolean refused) {
+    private static String answer(JsonNode request, boolean refused, String status) {
         ObjectNode error = Json.MAPPER.createObjectNode().put("class", "GenericError");
         error.put("desc", "it will \"return\": later");
         return refused
                 ? "{\"id\": " + request.path("id") + ", \"error\": " + error + "}"
-                : "{\"return\": {}, \"id\": " + request.path("id") + "}";
+                : "{\"return\": {\"status\": \""
+                        + status
+                        + "\"}, \"id\": "
+                        + request.path("id")
+                        + "}";
     }
 
     private static void say(SocketChannel peer, String line) throws IOException {
