@@ -254,8 +254,8 @@ final class PlainDeviceSaverIT {
         String ours = "device-" + ProcessHandle.current().pid() + "-*";
         try (DirectoryStream<Path> folders = Files.newDirectoryStream(RuntimeFolder.path(), ours)) {
             for (Path folder : folders) {
-                if (Files.deleteIfExists(folder.resolve("devices.bin"))) {
-                    Files.createDirectory(folder.resolve("devices.bin"));
+                if (Files.deleteIfExists(folder.resolve("state"))) {
+                    Files.createDirectory(folder.resolve("state"));
                 }
             }
         } catch (IOException e) {

@@ -3,6 +3,7 @@ package org.vmckpt.core.qmp;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -59,10 +60,18 @@ public final class QmpClient implements AutoCloseable {
     private final Map<Long, CompletableFuture<JsonNode>> pending = new ConcurrentHashMap<>();
     private final EventListeners events = new EventListeners();
     private final AtomicLong nextId;
-    // Guarded by this.
+    // Both guarded by this.
     private @Nullable StagedCommand staged;
+    private @Nullable ByteArrayOutputStream batch;
+    private final Batch batchEnd = this::sendBatch;
     private volatile @Nullable VmckptException broken;
     private volatile boolean readsAhead;
+
+    /** See {@link #batch}. */
+    public interface Batch extends AutoCloseable {
+        @Override
+        void close() throws TransportException;
+    }
 
     private QmpClient(Path socketPath, SocketChannel channel, long firstId) {
         this.socketPath = socketPath;
@@ -158,31 +167,34 @@ public final class QmpClient implements AutoCloseable {
     /** Sends a command without waiting: {@link #await} takes the answer. */
     public CompletableFuture<JsonNode> submit(String command, ObjectNode arguments)
             throws VmckptException {
-        StagedCommand whole = message(command, arguments);
-        complete(whole);
-        return whole.answer();
+        return command(command, arguments).send().answer();
     }
 
-    /**
-     * Lets QEMU read a command ahead of the time when it is needed; nothing happens before its
-     * {@link StagedCommand#send}, which may also never come.
-     */
+    /** Makes a command and sends nothing of it yet. */
+    public StagedCommand command(String command, ObjectNode arguments) {
+        return new StagedCommand(this, command, arguments, nextId.getAndIncrement());
+    }
+
+    public StagedCommand command(String command) {
+        return command(command, Json.MAPPER.createObjectNode());
+    }
+
+    /** {@link #command} and {@link StagedCommand#stage}. */
     public StagedCommand stage(String command, ObjectNode arguments) throws VmckptException {
-        StagedCommand next = message(command, arguments);
-        synchronized (this) {
-            forgetStaged(command);
-            write(command, ByteBuffer.wrap(next.line(), 0, next.line().length - END.length));
-            staged = next;
-        }
-        return next;
+        return command(command, arguments).stage();
     }
 
     public StagedCommand stage(String command) throws VmckptException {
-        return stage(command, Json.MAPPER.createObjectNode());
+        return command(command).stage();
     }
 
-    private StagedCommand message(String command, ObjectNode arguments) {
-        return new StagedCommand(this, command, arguments, nextId.getAndIncrement());
+    void begin(StagedCommand command) throws VmckptException {
+        synchronized (this) {
+            forgetStaged(command.command());
+            byte[] line = command.line();
+            write(command.command(), line, line.length - END.length);
+            staged = command;
+        }
     }
 
     /** Sends what QEMU does not have of a command yet. */
@@ -200,14 +212,15 @@ public final class QmpClient implements AutoCloseable {
             } else {
                 forgetStaged(command.command());
             }
-            write(command.command(), ByteBuffer.wrap(begun ? END : command.line()));
+            byte[] missing = begun ? END : command.line();
+            write(command.command(), missing, missing.length);
         }
     }
 
     private void forgetStaged(String command) throws TransportException {
         if (staged != null) {
             staged = null;
-            write(command, ByteBuffer.wrap(FORGET));
+            write(command, FORGET, FORGET.length);
         }
     }
 
@@ -252,7 +265,30 @@ public final class QmpClient implements AutoCloseable {
         return answer.path("return");
     }
 
-    private void write(String command, ByteBuffer bytes) throws TransportException {
+    /**
+     * Keeps what is sent until it is closed, and sends it then in one piece: QEMU need not be woken
+     * for each command, and has the next one as soon as it looks for it. Not within another one.
+     */
+    public synchronized Batch batch() {
+        batch = new ByteArrayOutputStream();
+        return batchEnd;
+    }
+
+    private synchronized void sendBatch() throws TransportException {
+        if (batch != null) {
+            byte[] bytes = batch.toByteArray();
+            batch = null;
+            write("several commands", bytes, bytes.length);
+        }
+    }
+
+    // The caller holds the lock.
+    private void write(String command, byte[] text, int length) throws TransportException {
+        if (batch != null) {
+            batch.write(text, 0, length);
+            return;
+        }
+        ByteBuffer bytes = ByteBuffer.wrap(text, 0, length);
         try {
             while (bytes.hasRemaining()) {
                 channel.write(bytes);

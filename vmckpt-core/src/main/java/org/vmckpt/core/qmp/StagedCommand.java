@@ -55,7 +55,15 @@ public final class StagedCommand {
         return answer;
     }
 
-    /** Gives QEMU the rest; {@link #await} takes the answer. */
+    /**
+     * Lets QEMU read all but the end. Nothing happens before {@link #send}, which may never come.
+     */
+    public StagedCommand stage() throws VmckptException {
+        client.begin(this);
+        return this;
+    }
+
+    /** Gives QEMU the rest, or all of it; {@link #await} takes the answer. */
     public StagedCommand send() throws VmckptException {
         client.complete(this);
         return this;

@@ -1,16 +1,11 @@
 package org.vmckpt.cow.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.vmckpt.core.Json;
 import org.vmckpt.core.ProtocolException;
 import org.vmckpt.core.RefusedException;
 import org.vmckpt.core.VmckptException;
@@ -29,7 +24,8 @@ import org.vmckpt.cow.guard.Guard;
  *          +-- engine protects -------------+
  * </pre>
  *
- * QEMU reads each command while it is at the one before ({@link StagedCommand}).
+ * QEMU reads each command while it is at the one before ({@link StagedCommand}). What the JVM does
+ * for the first time waits as well: a lambda that is made in the pause costs half a millisecond.
  */
 final class Pause {
     /** A stop that waits for its disks cannot be called back, so it is waited for. */
@@ -48,10 +44,13 @@ final class Pause {
     private final Reissue reissue;
     private final CaptureEngine engine;
     private final PauseProbe probe;
+    // Made before the pause, in which nothing that can wait happens.
+    private final StagedCommand query;
+    private final StagedCommand stop;
+    private final StagedCommand cont;
     private boolean stoppedByUs;
     private boolean forked;
     private boolean saveStaged;
-    private @Nullable StagedCommand cont;
 
     Pause(
             QmpClient qmp,
@@ -68,6 +67,9 @@ final class Pause {
         this.reissue = reissue;
         this.engine = engine;
         this.probe = probe;
+        this.query = qmp.command("query-status");
+        this.stop = qmp.command("stop");
+        this.cont = qmp.command("cont");
     }
 
     boolean forked() {
@@ -96,27 +98,18 @@ final class Pause {
                 EventWaiter resumed = qmp.waitFor("RESUME event", event -> event.is("RESUME"));
                 EventWaiter reset = qmp.waitFor("RESET event", event -> event.is("RESET"))) {
             stoppedByUs = expected == GuestStatus.RUNNING;
-            // Done right before the stop: tells whether it was running then. An event does not,
-            // since that of somebody else's stop may come late.
-            CompletableFuture<JsonNode> before =
-                    qmp.submit("query-status", Json.MAPPER.createObjectNode());
             long start = System.nanoTime();
-            // Sent to a stopped guest too: there it changes nothing.
-            StagedCommand stop = qmp.stage("stop").send();
+            sendStop();
             engine.stopping();
-            stageNext();
             if (stoppedByUs && reissue.isWanted()) {
-                beginReissue(before);
+                beginReissue();
             }
             stop.await(STOP_LIMIT);
             long stopEnd = System.nanoTime();
-            JsonNode status = qmp.await("query-status", before, STOP_LIMIT);
-            requireExpected(expected, status.path("running").asBoolean());
+            requireExpected(expected, wasRunning());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
-            PauseTimes parts =
-                    takeInstant(
-                            stopEnd - start, protecting, () -> requireUndisturbed(resumed, reset));
+            PauseTimes parts = takeInstant(stopEnd - start, protecting, resumed, reset);
             if (!engine.resumesGuest()) {
                 requireUndisturbed(resumed, reset);
             }
@@ -124,18 +117,38 @@ final class Pause {
                 return parts;
             }
             // Before QEMU gets our cont, and by the same clock.
-            Instant goesOn = Instant.now().truncatedTo(ChronoUnit.MILLIS);
+            long goesOnMillis = System.currentTimeMillis();
             PauseTimes times = goOn(parts, stopped, resumed);
             if (!engine.resumesGuest()) {
-                requireNotBefore(goesOn, resumed, reset);
+                requireNotBefore(Instant.ofEpochMilli(goesOnMillis), resumed, reset);
             }
             return times;
         }
     }
 
+    private void sendStop() throws VmckptException {
+        try (QmpClient.Batch _ = qmp.batch()) {
+            // Done right before the stop: tells whether it was running then. An event does not,
+            // since that of somebody else's stop may come late.
+            query.send();
+            // Sent to a stopped guest too: there it changes nothing.
+            stop.send();
+            // What QEMU is told when it has stopped the guest, for it to read meanwhile.
+            if (!fork.stage()) {
+                engine.stageSave();
+                saveStaged = true;
+            }
+        }
+    }
+
+    private boolean wasRunning() throws VmckptException {
+        return query.await(STOP_LIMIT).path("running").asBoolean();
+    }
+
     /** Only once QEMU has said that the guest ran: an error of its own is not ours to mend. */
-    private void beginReissue(CompletableFuture<JsonNode> before) throws VmckptException {
-        if (qmp.await("query-status", before, STOP_LIMIT).path("running").asBoolean()) {
+    private void beginReissue() throws VmckptException {
+        if (wasRunning()) {
+            guard.errors();
             reissue.begin();
         }
     }
@@ -153,7 +166,7 @@ final class Pause {
     private PauseTimes goOn(PauseTimes parts, EventWaiter stopped, EventWaiter resumed)
             throws VmckptException {
         long contStart = System.nanoTime();
-        if (cont != null) {
+        if (!engine.resumesGuest()) {
             cont.send().await(CONT_LIMIT);
         }
         long contEnd = System.nanoTime();
@@ -224,37 +237,19 @@ final class Pause {
         }
     }
 
-    /** What has to hold at some moment. */
-    private interface Condition {
-        void require() throws VmckptException;
-    }
-
-    /** What QEMU is told when it has stopped the guest, for it to read meanwhile. */
-    private void stageNext() throws VmckptException {
-        if (!fork.stage()) {
-            engine.stageSave();
-            saveStaged = true;
-        }
-    }
-
-    private PauseTimes takeInstant(long stopNanos, Beside protecting, Condition undisturbed)
+    private PauseTimes takeInstant(
+            long stopNanos, Beside protecting, EventWaiter resumed, EventWaiter reset)
             throws VmckptException {
         long start = System.nanoTime();
-        protecting.begin();
         try {
-            fork.begin();
-            if (!saveStaged) {
-                engine.stageSave();
-            }
-            if (engine.savesBehindFork()) {
-                save();
-            }
+            beginFork();
+            protecting.begin();
             forkDisks();
             long forkEnd = System.nanoTime();
             probe.reached(PauseProbe.Moment.FORKED);
             if (!engine.savesBehindFork()) {
                 // From here on the engine may let the guest go on.
-                undisturbed.require();
+                requireUndisturbed(resumed, reset);
                 save();
             }
             engine.awaitSaved();
@@ -278,10 +273,22 @@ final class Pause {
         }
     }
 
+    private void beginFork() throws VmckptException {
+        try (QmpClient.Batch _ = qmp.batch()) {
+            fork.begin();
+            if (!saveStaged) {
+                engine.stageSave();
+            }
+            if (engine.savesBehindFork()) {
+                save();
+            }
+        }
+    }
+
     private void save() throws VmckptException {
         engine.save();
         if (stoppedByUs && !engine.resumesGuest()) {
-            cont = qmp.stage("cont");
+            cont.stage();
         }
     }
 

@@ -7,7 +7,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vmckpt.core.Json;
@@ -44,10 +43,10 @@ final class PlainDeviceSaver implements DeviceSaver {
 
     private final QmpClient qmp;
     private final Path file;
+    private final StagedCommand command;
     private final String machine;
     private final AuxiliaryMemory memory;
     private final AuxiliaryCopy copy;
-    private @Nullable StagedCommand command;
     private boolean writing;
 
     private PlainDeviceSaver(
@@ -57,6 +56,9 @@ final class PlainDeviceSaver implements DeviceSaver {
         this.machine = machine;
         this.memory = memory;
         this.copy = copy;
+        ObjectNode arguments =
+                Json.MAPPER.createObjectNode().put("filename", file.toString()).put("live", false);
+        this.command = qmp.command(COMMAND, arguments);
     }
 
     /** Whether this QEMU has what it takes. */
@@ -124,7 +126,7 @@ final class PlainDeviceSaver implements DeviceSaver {
         AuxiliaryMemory memory = inspect(guest.pid(), qmp, captured);
         String machine = GuestDefinitionReader.machineType(qmp);
         // QEMU would create it too, but for its group to read.
-        Path file = StateFile.create(folder, "devices.bin");
+        Path file = StateFile.create(folder, "state");
         try {
             return new PlainDeviceSaver(qmp, file, machine, memory, memory.prepareCopy());
         } catch (VmckptException e) {
@@ -140,27 +142,18 @@ final class PlainDeviceSaver implements DeviceSaver {
 
     @Override
     public void stage() throws VmckptException {
-        ObjectNode arguments =
-                Json.MAPPER.createObjectNode().put("filename", file.toString()).put("live", false);
-        command = qmp.stage(COMMAND, arguments);
+        command.stage();
     }
 
     @Override
     public void begin() throws VmckptException {
-        command().send();
+        command.send();
         writing = true;
-    }
-
-    private StagedCommand command() {
-        if (command == null) {
-            throw new IllegalStateException("used before stage");
-        }
-        return command;
     }
 
     @Override
     public void awaitEnd() throws VmckptException {
-        command().await(SAVE_LIMIT);
+        command.await(SAVE_LIMIT);
         writing = false;
     }
 
@@ -193,7 +186,7 @@ final class PlainDeviceSaver implements DeviceSaver {
         try {
             if (writing) {
                 // QEMU would make the file anew.
-                command().await(SAVE_LIMIT);
+                command.await(SAVE_LIMIT);
             }
         } finally {
             StateFile.delete(file);

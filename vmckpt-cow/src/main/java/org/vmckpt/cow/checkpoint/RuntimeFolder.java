@@ -2,11 +2,13 @@ package org.vmckpt.cow.checkpoint;
 
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -16,6 +18,9 @@ public final class RuntimeFolder {
 
     /** The guard of a killed process goes on to use what that one made, for less than this. */
     private static final Duration IN_USE = Duration.ofMinutes(10);
+
+    // Counted, not random: a guest stands still while QEMU reads the name byte by byte.
+    private static final AtomicInteger LAST = new AtomicInteger();
 
     private RuntimeFolder() {}
 
@@ -37,7 +42,17 @@ public final class RuntimeFolder {
         Path parent = Files.createDirectories(path());
         Files.setPosixFilePermissions(parent, PosixFilePermissions.fromString("rwx--x--x"));
         removeLeft(parent, Instant.now());
-        return Files.createTempDirectory(parent, kind + "-" + ProcessHandle.current().pid() + "-");
+        String prefix = kind + "-" + ProcessHandle.current().pid() + "-";
+        while (true) {
+            try {
+                return Files.createDirectory(
+                        parent.resolve(prefix + LAST.incrementAndGet()),
+                        PosixFilePermissions.asFileAttribute(
+                                PosixFilePermissions.fromString("rwx------")));
+            } catch (FileAlreadyExistsException e) {
+                // Left by a process that had our pid.
+            }
+        }
     }
 
     static void removeLeft(Path parent, Instant now) throws IOException {

@@ -49,7 +49,7 @@ public final class LibvirtFork implements DiskFork {
     private final LibvirtDomain domain;
     private final String snapshot;
     private final List<Forked> forks = new ArrayList<>();
-    private @Nullable StagedCommand staged;
+    private @Nullable StagedCommand transaction;
     private boolean snapshotTaken;
 
     private LibvirtFork(QmpClient qmp, LibvirtDomain domain, CheckpointId checkpoint) {
@@ -95,7 +95,18 @@ public final class LibvirtFork implements DiskFork {
                             .orElseThrow(() -> notActive(overlay));
             fork.forks.add(new Forked(overlay.disk(), entry.getKey(), overlay, active));
         }
+        fork.transaction = fork.snapshots();
         return fork;
+    }
+
+    private StagedCommand snapshots() {
+        ObjectNode arguments = Json.MAPPER.createObjectNode();
+        ArrayNode actions = arguments.putArray("actions");
+        for (Forked fork : forks) {
+            ObjectNode action = actions.addObject().put("type", "blockdev-snapshot-internal-sync");
+            action.putObject("data").put("device", fork.active().nodeName()).put("name", snapshot);
+        }
+        return qmp.command("transaction", arguments);
     }
 
     private static RefusedException notActive(Overlay overlay) {
@@ -161,35 +172,26 @@ public final class LibvirtFork implements DiskFork {
 
     @Override
     public boolean stage() throws VmckptException {
-        if (forks.isEmpty()) {
+        if (transaction == null) {
             return false;
         }
-        ObjectNode transaction = Json.MAPPER.createObjectNode();
-        ArrayNode actions = transaction.putArray("actions");
-        for (Forked fork : forks) {
-            ObjectNode action = actions.addObject().put("type", "blockdev-snapshot-internal-sync");
-            action.putObject("data").put("device", fork.active().nodeName()).put("name", snapshot);
-        }
-        staged = qmp.stage("transaction", transaction);
+        transaction.stage();
         return true;
     }
 
     @Override
     public void begin() throws VmckptException {
-        if (staged == null) {
-            stage();
-        }
-        if (staged != null) {
+        if (transaction != null) {
             snapshotTaken = true;
-            staged.send();
+            transaction.send();
         }
     }
 
     @Override
     public void awaitEnd() throws VmckptException {
-        if (staged != null) {
+        if (transaction != null) {
             try {
-                staged.await(LIMIT);
+                transaction.await(LIMIT);
             } catch (ProtocolException e) {
                 snapshotTaken = false;
                 throw e;

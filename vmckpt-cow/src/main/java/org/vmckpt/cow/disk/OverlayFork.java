@@ -21,8 +21,7 @@ public final class OverlayFork implements DiskFork {
     private final QmpClient qmp;
     private final CheckpointId checkpoint;
     private final List<Overlay> overlays = new ArrayList<>();
-    private final ObjectNode transaction = Json.MAPPER.createObjectNode();
-    private @Nullable StagedCommand staged;
+    private @Nullable StagedCommand transaction;
 
     private OverlayFork(QmpClient qmp, CheckpointId checkpoint) {
         this.qmp = qmp;
@@ -39,7 +38,8 @@ public final class OverlayFork implements DiskFork {
     public static OverlayFork prepare(QmpClient qmp, List<GuestDisk> disks, CheckpointId checkpoint)
             throws VmckptException {
         OverlayFork fork = new OverlayFork(qmp, checkpoint);
-        ArrayNode actions = fork.transaction.putArray("actions");
+        ObjectNode arguments = Json.MAPPER.createObjectNode();
+        ArrayNode actions = arguments.putArray("actions");
         try {
             for (GuestDisk disk : disks) {
                 if (disk.volume().isPresent()) {
@@ -52,6 +52,9 @@ public final class OverlayFork implements DiskFork {
                 actions.add(overlay.snapshotAction());
                 // From this process: QEMU would do it with its main loop standing still.
                 FileSync.file(disk.active().hostPath());
+            }
+            if (!actions.isEmpty()) {
+                fork.transaction = qmp.command("transaction", arguments);
             }
             return fork;
         } catch (VmckptException e) {
@@ -72,10 +75,10 @@ public final class OverlayFork implements DiskFork {
 
     @Override
     public boolean stage() throws VmckptException {
-        if (overlays.isEmpty()) {
+        if (transaction == null) {
             return false;
         }
-        staged = qmp.stage("transaction", transaction);
+        transaction.stage();
         return true;
     }
 
@@ -87,18 +90,15 @@ public final class OverlayFork implements DiskFork {
 
     @Override
     public void begin() throws VmckptException {
-        if (staged == null) {
-            stage();
-        }
-        if (staged != null) {
-            staged.send();
+        if (transaction != null) {
+            transaction.send();
         }
     }
 
     @Override
     public void awaitEnd() throws VmckptException {
-        if (staged != null) {
-            staged.await(LIMIT);
+        if (transaction != null) {
+            transaction.await(LIMIT);
         }
     }
 

@@ -17,7 +17,10 @@ final class OverlayName {
     private static final String NODE_PREFIX = "vmckpt-";
     private static final String FILE_NODE_SUFFIX = "-file";
     private static final Pattern FILE = Pattern.compile("(.+)\\.vmckpt-[0-9a-f]{16}\\.qcow2");
-    private static final Pattern NODE = Pattern.compile("vmckpt-[0-9a-f]{16}-(\\d+|s)(-file)?");
+    private static final int NODE_DIGITS = 6;
+    // With 16 digits they were named before, and guests run that have such.
+    private static final Pattern NODE =
+            Pattern.compile("vmckpt-([0-9a-f]{6}|[0-9a-f]{16})-(\\d+|s)(-file)?");
 
     private static final Pattern LIBVIRT_NODE = Pattern.compile("libvirt-\\d+-format");
 
@@ -28,8 +31,9 @@ final class OverlayName {
                 rootOf(active) + ".vmckpt-" + checkpoint.shortForm() + ".qcow2");
     }
 
+    /** Short: QEMU reads it byte by byte while the guest stands still. It refuses a name twice. */
     static String nodeFor(CheckpointId checkpoint, int disk) {
-        return NODE_PREFIX + checkpoint.shortForm() + "-" + disk;
+        return NODE_PREFIX + checkpoint.shortForm().substring(0, NODE_DIGITS) + "-" + disk;
     }
 
     /** A new name for the node of an image that takes device state; QEMU allows 31 characters. */

@@ -44,6 +44,8 @@ class OverlayNameTest {
         assertThat(OverlayName.isNode("vmckpt-mine")).isFalse();
         String node = OverlayName.nodeFor(OLD, 12);
         assertThat(OverlayName.isNode(node)).isTrue();
+        assertThat(OverlayName.isNode("vmckpt-00000000000000aa-12")).isTrue();
+        assertThat(OverlayName.isNode("vmckpt-0000000-12")).isFalse();
         assertThat(OverlayName.isFileNode(node)).isFalse();
         assertThat(OverlayName.isFileNode(OverlayName.fileNodeOf(node))).isTrue();
     }
