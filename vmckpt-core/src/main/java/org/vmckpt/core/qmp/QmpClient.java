@@ -270,6 +270,9 @@ public final class QmpClient implements AutoCloseable {
      * for each command, and has the next one as soon as it looks for it. Not within another one.
      */
     public synchronized Batch batch() {
+        if (batch != null) {
+            throw new IllegalStateException("a batch within a batch");
+        }
         batch = new ByteArrayOutputStream();
         return batchEnd;
     }
