@@ -30,7 +30,7 @@ public final class MemoryTracker implements AutoCloseable {
     private static final int COLLECTOR_NICENESS = -15;
     private static final List<String> COMPILER_THREADS =
             List.of("C1 CompilerThre", "C2 CompilerThre");
-    private static final int COMPILER_NICENESS = 15;
+    private static final int COMPILER_NICENESS = 10;
     private static final long JOIN_PATIENCE_MILLIS = 10_000;
 
     final CaptureState state;
