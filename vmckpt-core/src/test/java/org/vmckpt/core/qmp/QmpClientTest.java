@@ -16,7 +16,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -108,52 +107,6 @@ class QmpClientTest {
                     .hasMessageContaining("ended or was killed");
             assertThatThrownBy(() -> client.execute("stop")).isInstanceOf(TransportException.class);
         }
-    }
-
-    @Test
-    void aBatchIsSentInOnePieceWhenItIsClosed() throws Exception {
-        CompletableFuture<SocketChannel> accepted =
-                CompletableFuture.supplyAsync(this::acceptAndGreet, Thread::startVirtualThread);
-        try (QmpClient client = QmpClient.connect(socket, SOON, 0);
-                SocketChannel peer = accepted.get(SOON.toSeconds(), TimeUnit.SECONDS)) {
-            peer.configureBlocking(false);
-            StagedCommand status = client.stage("query-status");
-            assertThat(received(peer)).isEqualTo("{\"execute\":\"query-status\",\"id\":1");
-            StagedCommand cont = client.command("cont");
-            try (QmpClient.Batch _ = client.batch()) {
-                status.send();
-                client.command("stop").send();
-                cont.stage();
-                assertThat(received(peer)).isEmpty();
-                assertThatThrownBy(client::batch).isInstanceOf(IllegalStateException.class);
-            }
-            assertThat(received(peer))
-                    .isEqualTo(
-                            "}\n{\"execute\":\"stop\",\"id\":3}\n{\"execute\":\"cont\",\"id\":2");
-            cont.send();
-            assertThat(received(peer)).isEqualTo("}\n");
-        }
-    }
-
-    private SocketChannel acceptAndGreet() {
-        try {
-            SocketChannel peer = server.accept();
-            for (String line : GREETING.lines().toList()) {
-                peer.write(ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8)));
-            }
-            // The client asks for its capabilities once it has read the greeting.
-            peer.read(ByteBuffer.allocate(1 << 12));
-            return peer;
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    /** What has come, and was sent in the thread that calls this. */
-    private static String received(SocketChannel peer) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(1 << 12);
-        peer.read(bytes);
-        return new String(bytes.array(), 0, bytes.position(), StandardCharsets.UTF_8);
     }
 
     @Test
@@ -289,6 +242,28 @@ class QmpClientTest {
             assertThat(unanswered).isNotDone();
             stop.send();
             assertThat(talk.received()).isEqualTo("{\"execute\":\"stop\",\"id\":1}\n");
+        }
+    }
+
+    @Test
+    void aBatchIsSentInOnePieceWhenItIsClosed() throws Exception {
+        try (Conversation talk = conversation()) {
+            StagedCommand status = talk.client().stage("query-status");
+            assertThat(talk.received()).isEqualTo("{\"execute\":\"query-status\",\"id\":1");
+            StagedCommand cont = talk.client().command("cont");
+            talk.peer().configureBlocking(false);
+            try (QmpClient.Batch _ = talk.client().batch()) {
+                status.send();
+                talk.client().command("stop").send();
+                cont.stage();
+                assertThat(talk.received()).isEmpty();
+                assertThatThrownBy(talk.client()::batch).isInstanceOf(IllegalStateException.class);
+            }
+            assertThat(talk.received())
+                    .isEqualTo(
+                            "}\n{\"execute\":\"stop\",\"id\":3}\n{\"execute\":\"cont\",\"id\":2");
+            cont.send();
+            assertThat(talk.received()).isEqualTo("}\n");
         }
     }
 }
