@@ -117,13 +117,16 @@ final class WatchIT {
             for (int kill = 0; kill < KILLS; kill++) {
                 int before = guest.console().stalls().size();
                 long millis = random.nextLong(LATEST_KILL_MILLIS);
+                int alive;
                 try (WatchProcess watch = watch(guest)) {
                     Thread.sleep(millis);
+                    alive = guest.console().stalls().size();
                     watch.kill();
                 }
+                long after = longestStallMicros(guest, alive);
                 System.out.printf(
-                        "kill %d after %d ms: longest stall %d us%n",
-                        kill, millis, longestStallMicros(guest, before));
+                        "kill %d after %d ms: longest stall %d us, %d us of it since the kill%n",
+                        kill, millis, longestStallMicros(guest, before), after);
                 assertThat(guest.console().errors()).as("seed %d, kill %d", seed, kill).isZero();
             }
             assertThat(guest.console().verify(SOON).errors()).as("seed %d", seed).isZero();

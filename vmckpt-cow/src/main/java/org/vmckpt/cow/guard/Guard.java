@@ -22,8 +22,16 @@ import org.vmckpt.cow.linux.ThreadPriority;
 /** Our end of the pipe to the guard process. */
 public final class Guard implements AutoCloseable {
     private static final int STARTING_NICENESS = 10;
+
+    /** {@link ThreadPriority#trySetNicenessOfSession} from the first moment on. */
+    private static final String START_BEHIND_OTHERS =
+            "{ echo %d >/proc/self/autogroup; } 2>/dev/null; exec \"$@\""
+                    .formatted(STARTING_NICENESS);
+
     // As urgent as what it takes over.
     private static final int READY_NICENESS = -5;
+    // Without the privilege for that.
+    private static final int USUAL_NICENESS = 0;
 
     private static final Duration START_LIMIT = Duration.ofSeconds(30);
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
@@ -63,6 +71,10 @@ public final class Guard implements AutoCloseable {
                 new ArrayList<>(
                         List.of(
                                 "setsid",
+                                "sh",
+                                "-c",
+                                START_BEHIND_OTHERS,
+                                "sh",
                                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                                 "-XX:+UseSerialGC",
                                 "-XX:TieredStopAtLevel=1",
@@ -84,7 +96,8 @@ public final class Guard implements AutoCloseable {
                                             ? ProcessBuilder.Redirect.PIPE
                                             : ProcessBuilder.Redirect.DISCARD)
                             .start();
-            // The start of a JVM takes a processor for a while that the guest may want.
+            // The start of a JVM takes a processor for a while that the guest may want. Not the
+            // session: it may be ours still.
             ThreadPriority.trySetNicenessOfProcess(process.pid(), STARTING_NICENESS);
             return new Guard(process);
         } catch (IOException e) {
@@ -118,7 +131,9 @@ public final class Guard implements AutoCloseable {
                     "starting the guard process that would resume the guest if this one died: it"
                             + " did not come up; the guest was not paused");
         }
-        ThreadPriority.trySetNicenessOfProcess(process.pid(), READY_NICENESS);
+        if (!ThreadPriority.trySetNicenessOfSession(process.pid(), READY_NICENESS)) {
+            ThreadPriority.trySetNicenessOfSession(process.pid(), USUAL_NICENESS);
+        }
     }
 
     private static boolean await(CompletableFuture<Boolean> answer, Duration limit) {

@@ -88,15 +88,16 @@ public final class MemoryTracker implements AutoCloseable {
     public static MemoryTracker start(UffdAttachment attachment, long budgetBytes)
             throws VmckptException {
         Practice.once();
-        // A collection stops the fault thread; at least it shall not wait for a processor.
+        // Now, while nothing is protected yet: a collection stops the fault thread, and so the
+        // guest. The young generation then has room for all that a checkpoint allocates.
+        System.gc();
+        // Should there be one after all, at least it shall not wait for a processor. Not before:
+        // a guest that needs its processors notices the whole one.
         ThreadPriority.trySetNicenessOfThreads(COLLECTOR_THREAD, COLLECTOR_NICENESS);
         // What the fault path needs is compiled; the rest took a processor from the guest's window.
         for (String name : COMPILER_THREADS) {
             ThreadPriority.trySetNicenessOfThreads(name, COMPILER_NICENESS);
         }
-        // Now, while nothing is protected yet: a collection stops the fault thread, and so the
-        // guest. The young generation then has room for all that a checkpoint allocates.
-        System.gc();
         List<CaptureRegion> regions = new ArrayList<>();
         for (int i = 0; i < attachment.regions().size(); i++) {
             RamRegion region = attachment.regions().get(i);

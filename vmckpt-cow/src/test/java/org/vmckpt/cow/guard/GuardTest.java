@@ -2,6 +2,7 @@ package org.vmckpt.cow.guard;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.vmckpt.core.Json;
 import org.vmckpt.core.VmckptException;
+import org.vmckpt.cow.linux.ThreadPriority;
 
 /** The guard against a peer that answers as we choose; KilledCheckpointIT has QEMU for it. */
 @Timeout(180)
@@ -35,6 +37,7 @@ class GuardTest {
             "{\"execute\":\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":1}}";
 
     @TempDir Path folder = Path.of("");
+    private volatile boolean mayBeUrgent;
 
     @Test
     void answersToTheCommandsOfAKilledClientAreNotTakenForItsOwn() throws Exception {
@@ -87,6 +90,35 @@ class GuardTest {
             }
             assertThat(end).containsExactly("qmp_capabilities", "query-status");
         }
+    }
+
+    @Test
+    void guardThatIsReadyIsAsUrgentAsWhatItTakesOverAndWeAreAsBefore() throws Exception {
+        Path ours = Path.of("/proc/self/autogroup");
+        assumeTrue(Files.exists(ours), "a kernel without autogroups");
+        Thread trial =
+                Thread.ofPlatform()
+                        .start(() -> mayBeUrgent = ThreadPriority.trySetNicenessOfThisThread(-1));
+        trial.join();
+        String before = Files.readString(ours);
+        Path socket = folder.resolve("qmp.sock");
+        Path scratch = Files.createDirectory(folder.resolve("scratch"));
+        try (Guard guard = start(ProcessHandle.current().pid(), socket, scratch)) {
+            guard.awaitReady();
+            Path its = Path.of("/proc/" + childOf(scratch) + "/autogroup");
+            assertThat(Files.readString(its)).endsWith(mayBeUrgent ? "nice -5\n" : "nice 0\n");
+        }
+        assertThat(Files.readString(ours)).isEqualTo(before);
+    }
+
+    private static long childOf(Path argument) {
+        return ProcessHandle.current()
+                .children()
+                .filter(child ->
+                        child.info().commandLine().orElse("").contains(argument.toString()))
+                .findFirst()
+                .orElseThrow()
+                .pid();
     }
 
     private static Guard start(long pid, Path socket, Path scratch) throws VmckptException {
