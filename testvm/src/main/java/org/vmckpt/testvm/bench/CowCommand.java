@@ -39,12 +39,18 @@ final class CowCommand implements Callable<Integer> {
                             + " incremental checkpoints are left out")
     private List<CowLoad> loads = List.of(CowLoad.IDLE, CowLoad.SLOW, CowLoad.FAST, CowLoad.RANDOM);
 
+    @Option(
+            names = "--no-peers",
+            description = "vmckpt alone: what it costs by size and load, in much less time")
+    private boolean noPeers;
+
     @Override
     public Integer call() throws VmckptException, IOException, InterruptedException {
         options.check();
         options.requireWritable("--html", html);
         CowResults results =
-                new CowSuite(options.memoryBytes(), loads, options.rounds(), System.err).run();
+                new CowSuite(options.memoryBytes(), loads, options.rounds(), !noPeers, System.err)
+                        .run();
         options.write(results.report("cow"));
         System.out.println("targets (medians of " + options.rounds() + " rounds):");
         for (CowTargets.Target target : CowTargets.judge(results, options.rounds())) {

@@ -43,14 +43,21 @@ final class CowSuite {
     private final List<Long> memorySizes;
     private final List<CowLoad> loads;
     private final int rounds;
+    private final boolean peers;
     private final PrintStream log;
     private final List<CowResults.Cell> cells = new ArrayList<>();
     private final List<String> notes = new ArrayList<>(NOTES);
 
-    CowSuite(List<Long> memorySizes, List<CowLoad> loads, int rounds, PrintStream log) {
+    CowSuite(
+            List<Long> memorySizes,
+            List<CowLoad> loads,
+            int rounds,
+            boolean peers,
+            PrintStream log) {
         this.memorySizes = List.copyOf(memorySizes);
         this.loads = List.copyOf(loads);
         this.rounds = rounds;
+        this.peers = peers;
         this.log = log;
     }
 
@@ -83,12 +90,12 @@ final class CowSuite {
             throws VmckptException, IOException, InterruptedException {
         try (VmckptContender vmckpt =
                 new VmckptContender(GuestAddress.of(guest.qmpSocket()), folder)) {
-            List<Contender> contenders =
-                    List.of(
-                            vmckpt,
-                            new BackgroundSnapshot(guest.qmpSocket(), folder),
-                            new StopAndMigrate(guest.qmpSocket(), folder),
-                            new Undisturbed());
+            List<Contender> contenders = new ArrayList<>(List.of(vmckpt));
+            if (peers) {
+                contenders.add(new BackgroundSnapshot(guest.qmpSocket(), folder));
+                contenders.add(new StopAndMigrate(guest.qmpSocket(), folder));
+            }
+            contenders.add(new Undisturbed());
             for (CowLoad load : loads) {
                 LoadRounds turns = new LoadRounds(guest.console(), load, contenders, log);
                 turns.run(GuestKind.size(memoryBytes) + ", " + load.label(), rounds);
