@@ -59,6 +59,10 @@ final class Arming {
     /** Arms what is LOOSE when it comes by, but for hot blocks. */
     void armCold() {
         arm(false);
+        // In the pause nobody looks through the rest.
+        for (CaptureRegion region : state.regions) {
+            region.states.lookForLoose();
+        }
     }
 
     /**
@@ -108,7 +112,7 @@ final class Arming {
 
     private static int nextLoose(CaptureRegion region, int from) {
         int first = Math.min(from, region.pageCount);
-        return region.states.next(PageStates.LOOSE, first, region.pageCount);
+        return region.states.nextLoose(first, region.pageCount);
     }
 
     /** A discard that began before the pause may still hold protection up; it ends by itself. */

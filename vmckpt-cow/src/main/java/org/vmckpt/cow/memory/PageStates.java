@@ -38,11 +38,19 @@ final class PageStates {
     private static final long ONES = 0x0101010101010101L;
     private static final long HIGHS = 0x8080808080808080L;
 
+    private static final byte NONE = 0;
+    private static final byte SOME = 1;
+
     private final byte[] states;
+
+    // Of each block: NONE if no page of it is LOOSE. Set after the state, cleared before a look.
+    private final byte[] looseBlocks;
 
     PageStates(int pageCount) {
         states = new byte[(pageCount + Long.BYTES - 1) / Long.BYTES * Long.BYTES];
         Arrays.fill(states, pageCount, states.length, PADDING);
+        looseBlocks = new byte[Math.ceilDiv(pageCount, HotBlocks.BLOCK_PAGES)];
+        Arrays.fill(looseBlocks, SOME);
     }
 
     byte get(int page) {
@@ -51,13 +59,42 @@ final class PageStates {
 
     /** Changes a page's state if it is {@code from}; of two threads that try, one succeeds. */
     boolean change(int page, byte from, byte to) {
-        return STATE.compareAndSet(states, page, from, to);
+        boolean changed = STATE.compareAndSet(states, page, from, to);
+        if (changed && to == LOOSE) {
+            noteLoose(page, 1);
+        }
+        return changed;
     }
 
     /** Sets the state of pages that the caller alone has. */
     void set(int first, int count, byte state) {
         for (int page = first; page < first + count; page++) {
             STATE.setVolatile(states, page, state);
+        }
+        if (state == LOOSE && count > 0) {
+            noteLoose(first, count);
+        }
+    }
+
+    private void noteLoose(int first, int count) {
+        for (int i = first / HotBlocks.BLOCK_PAGES;
+                i <= (first + count - 1) / HotBlocks.BLOCK_PAGES;
+                i++) {
+            STATE.setVolatile(looseBlocks, i, SOME);
+        }
+    }
+
+    /** Makes {@link #nextLoose} pass by whatever has no LOOSE page; others may change states. */
+    void lookForLoose() {
+        for (int i = 0; i < looseBlocks.length; i++) {
+            STATE.setVolatile(looseBlocks, i, NONE);
+            // Whoever changes a state that this look has seen already, sets the block after this.
+            VarHandle.fullFence();
+            int first = i * HotBlocks.BLOCK_PAGES;
+            int limit = Math.min(first + HotBlocks.BLOCK_PAGES, states.length);
+            if (next(LOOSE, first, limit) < limit) {
+                STATE.setVolatile(looseBlocks, i, SOME);
+            }
         }
     }
 
@@ -79,6 +116,22 @@ final class PageStates {
         return count;
     }
 
+    /** As {@link #next} of LOOSE, without a look at every page of a guest that has millions. */
+    int nextLoose(int first, int limit) {
+        int page = first;
+        while (page < limit) {
+            int end = Math.min(limit, (page / HotBlocks.BLOCK_PAGES + 1) * HotBlocks.BLOCK_PAGES);
+            if ((byte) STATE.getVolatile(looseBlocks, page / HotBlocks.BLOCK_PAGES) != NONE) {
+                int found = next(LOOSE, page, end);
+                if (found < end) {
+                    return found;
+                }
+            }
+            page = end;
+        }
+        return limit;
+    }
+
     /** Whether all of the first pages are in a state, about. */
     boolean all(byte state, int pages) {
         int page = 0;
@@ -92,10 +145,7 @@ final class PageStates {
         return page == pages;
     }
 
-    /**
-     * The first page in the range that is in a state, or {@code limit}. Eight pages at a time: a
-     * guest has millions, and some of this happens in its pause.
-     */
+    /** The first page in the range that is in a state, or {@code limit}. Eight at a time. */
     int next(byte state, int first, int limit) {
         int page = first;
         while (page < limit && page % Long.BYTES != 0) {

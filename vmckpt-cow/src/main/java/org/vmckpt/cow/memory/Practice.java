@@ -16,7 +16,8 @@ import org.vmckpt.cow.linux.Userfaultfd;
 final class Practice {
     private static final long SIZE_BYTES = 16L << 20;
     private static final int MAX_ROUNDS = 8;
-    private static final long LIMIT_NANOS = 500_000_000L;
+    // They take a third of a second where a processor is free.
+    private static final long LIMIT_NANOS = 2_000_000_000L;
     private static boolean done;
 
     private Practice() {}

@@ -13,6 +13,7 @@ class FaultPathIT {
     private static final long SIZE = 64L << 20;
     private static final int PAGES = (int) (SIZE / Slot.PAGE_BYTES);
     private static final int CAPTURES = 6;
+    private static final int ATTEMPTS = 6;
 
     // An object for each fault would be a megabyte and more.
     private static final long NEXT_TO_NOTHING_BYTES = 64 << 10;
@@ -24,19 +25,29 @@ class FaultPathIT {
         try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
                 MemoryTracker tracker = memory.track(SIZE)) {
             long faultThread = idOf("vmckpt-faults");
-            capture(memory, tracker);
-            long before = threads.getThreadAllocatedBytes(faultThread);
-            assertThat(before).isNotNegative();
             long faults = 0;
-            for (int i = 0; i < CAPTURES; i++) {
-                faults += capture(memory, tracker);
+            long allocated = Long.MAX_VALUE;
+            // Code that is interpreted allocates, and on a busy host it is compiled late.
+            for (int i = 0; i < ATTEMPTS && allocated >= NEXT_TO_NOTHING_BYTES; i++) {
+                long before = threads.getThreadAllocatedBytes(faultThread);
+                assertThat(before).isNotNegative();
+                faults = captureSomeTimes(memory, tracker);
+                allocated = threads.getThreadAllocatedBytes(faultThread) - before;
+                System.out.println(faults + " faults, " + allocated + " bytes allocated");
             }
-            long allocated = threads.getThreadAllocatedBytes(faultThread) - before;
-            System.out.println(faults + " faults, " + allocated + " bytes allocated");
             // Its neighbours are saved with each.
             assertThat(faults).isGreaterThanOrEqualTo(CAPTURES * PAGES / 8L);
             assertThat(allocated).isLessThan(NEXT_TO_NOTHING_BYTES);
         }
+    }
+
+    private static long captureSomeTimes(BusyMemory memory, MemoryTracker tracker)
+            throws Exception {
+        long faults = 0;
+        for (int i = 0; i < CAPTURES; i++) {
+            faults += capture(memory, tracker);
+        }
+        return faults;
     }
 
     /** Faults of each phase: armed ahead, in the window, and on clean pages afterwards. */
