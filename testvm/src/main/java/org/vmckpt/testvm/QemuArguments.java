@@ -102,12 +102,18 @@ final class QemuArguments {
         if (wanted.guestAgent) {
             command.addAll(guestAgent());
         }
-        command.addAll(List.of("-append", KERNEL_PARAMETERS + wanted.workload.kernelParameters()));
+        command.addAll(List.of("-append", kernelParameters()));
         for (int i = 0; i < wanted.disks.size(); i++) {
             command.addAll(disk(i, wanted.disks.get(i)));
         }
         command.addAll(wanted.extraArguments);
         return List.copyOf(command);
+    }
+
+    private String kernelParameters() {
+        List<String> parameters = new ArrayList<>(wanted.kernelParameters);
+        parameters.add(wanted.workload.kernelParameters());
+        return KERNEL_PARAMETERS + String.join(" ", parameters);
     }
 
     private List<String> guestAgent() {

@@ -22,6 +22,7 @@ public final class TestGuestBuilder {
     final List<TestDisk> disks = new ArrayList<>();
     final List<String> wrapper = new ArrayList<>();
     final List<String> extraArguments = new ArrayList<>();
+    final List<String> kernelParameters = new ArrayList<>();
     private final Map<String, String> environment = new LinkedHashMap<>();
     @Nullable Path memoryFolder;
     boolean secondMonitor;
@@ -99,6 +100,11 @@ public final class TestGuestBuilder {
 
     public TestGuestBuilder extraArguments(List<String> arguments) {
         extraArguments.addAll(arguments);
+        return this;
+    }
+
+    public TestGuestBuilder kernelParameter(String parameter) {
+        kernelParameters.add(parameter);
         return this;
     }
 

@@ -111,6 +111,7 @@ final class WatchIT {
         long seed = System.nanoTime();
         Random random = new Random(seed);
         try (TestGuest guest = WatchProcess.startGuest()) {
+            awaitStallReport(guest);
             System.out.printf(
                     "%d kills, seed %d; longest stall without a watch: %d us%n",
                     KILLS, seed, longestStallMicros(guest, 0));
@@ -123,10 +124,13 @@ final class WatchIT {
                     alive = guest.console().stalls().size();
                     watch.kill();
                 }
-                long after = longestStallMicros(guest, alive);
+                awaitStallReport(guest);
                 System.out.printf(
                         "kill %d after %d ms: longest stall %d us, %d us of it since the kill%n",
-                        kill, millis, longestStallMicros(guest, before), after);
+                        kill,
+                        millis,
+                        longestStallMicros(guest, before),
+                        longestStallMicros(guest, alive));
                 assertThat(guest.console().errors()).as("seed %d, kill %d", seed, kill).isZero();
             }
             assertThat(guest.console().verify(SOON).errors()).as("seed %d", seed).isZero();
@@ -137,14 +141,18 @@ final class WatchIT {
         }
     }
 
-    /** Since so many reports; the one of now is awaited. */
-    private static long longestStallMicros(TestGuest guest, int since) throws Exception {
+    /** Of what the guest does now. */
+    private static void awaitStallReport(TestGuest guest) throws Exception {
         int wanted = guest.console().stalls().size() + 2;
         long deadline = System.nanoTime() + SOON.toNanos();
         while (guest.console().stalls().size() < wanted) {
             assertThat(System.nanoTime()).as("the guest reports").isLessThan(deadline);
             Thread.sleep(100);
         }
+    }
+
+    /** Since so many reports. */
+    private static long longestStallMicros(TestGuest guest, int since) {
         List<ConsoleLine.Stall> stalls = guest.console().stalls();
         return stalls.subList(since, stalls.size()).stream()
                 .mapToLong(stall -> stall.maxNanos() / 1000)

@@ -6,6 +6,7 @@ import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.TestDisk;
 import org.vmckpt.testvm.TestGuest;
+import org.vmckpt.testvm.TestGuestBuilder;
 import org.vmckpt.testvm.TestGuestException;
 import org.vmckpt.testvm.Workload;
 
@@ -42,13 +43,24 @@ record GuestKind(long memoryBytes, boolean loaded) {
 
     /** The same guest with another workload; one that fills its region. */
     static TestGuest start(long memoryBytes, Workload workload) {
-        TestGuest guest =
-                TestGuest.builder()
-                        .memory(memoryBytes)
-                        .disk(TestDisk.raw(DISK_BYTES))
-                        .disk(TestDisk.qcow2(DISK_BYTES).asBlockdev())
-                        .workload(workload)
-                        .start();
+        return start(builder(memoryBytes, workload));
+    }
+
+    /** The same, but no page changes that the workload does not write: khugepaged moves many. */
+    static TestGuest startStill(long memoryBytes, Workload workload) {
+        return start(builder(memoryBytes, workload).kernelParameter("transparent_hugepage=never"));
+    }
+
+    private static TestGuestBuilder builder(long memoryBytes, Workload workload) {
+        return TestGuest.builder()
+                .memory(memoryBytes)
+                .disk(TestDisk.raw(DISK_BYTES))
+                .disk(TestDisk.qcow2(DISK_BYTES).asBlockdev())
+                .workload(workload);
+    }
+
+    private static TestGuest start(TestGuestBuilder builder) {
+        TestGuest guest = builder.start();
         boolean warm = false;
         try {
             guest.awaitBoot();

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -37,7 +38,7 @@ public final class ThreadPriority {
         return trySet(OWN_THREADS, name::equals, niceness);
     }
 
-    /** The same for all threads of another process; those that they start later inherit it. */
+    /** The same for all threads of a process; those that they start later inherit it. */
     public static boolean trySetNicenessOfProcess(long pid, int niceness) {
         return trySet(Path.of("/proc/" + pid + "/task"), _ -> true, niceness);
     }
@@ -74,7 +75,8 @@ public final class ThreadPriority {
         boolean all = true;
         try {
             for (int tid : threads(tasks, names)) {
-                all &= FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness) == 0;
+                long result = FfmSyscalls.INSTANCE.setpriority(Abi.PRIO_PROCESS, tid, niceness);
+                all &= result == 0 || result == -Errno.ESRCH;
             }
         } catch (IOException endedMeanwhile) {
             return false;
@@ -95,11 +97,21 @@ public final class ThreadPriority {
         List<Integer> found = new ArrayList<>();
         try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
             for (Path thread : threads) {
-                if (names.test(Files.readString(thread.resolve("comm")).strip())) {
+                if (isNamed(thread, names)) {
                     found.add(Integer.parseInt(thread.getFileName().toString()));
                 }
             }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
         }
         return found;
+    }
+
+    private static boolean isNamed(Path thread, Predicate<String> names) {
+        try {
+            return names.test(Files.readString(thread.resolve("comm")).strip());
+        } catch (IOException endedMeanwhile) {
+            return false;
+        }
     }
 }
