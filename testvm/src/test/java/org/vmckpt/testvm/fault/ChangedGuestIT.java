@@ -4,23 +4,31 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.vmckpt.core.ProgressListener;
 import org.vmckpt.core.RefusedException;
+import org.vmckpt.core.VmckptException;
 import org.vmckpt.core.qmp.QmpClient;
 import org.vmckpt.core.store.Store;
 import org.vmckpt.cow.checkpoint.CheckpointService;
+import org.vmckpt.cow.checkpoint.ProbedCheckpoint;
 import org.vmckpt.cow.linux.ErrnoException;
 import org.vmckpt.cow.linux.GuestFile;
 import org.vmckpt.cow.linux.NativeBuffer;
 import org.vmckpt.cow.memory.GuestMemory;
 import org.vmckpt.cow.memory.RamRegion;
 
-/** Somebody else changes the guest's state while its checkpoint is prepared: they meant it. */
+/** Somebody else changes the guest's state while its checkpoint is taken: they meant it. */
 final class ChangedGuestIT {
+    private static final Duration SOON = Duration.ofMinutes(2);
+
     @TempDir Path folder;
 
     /** The last report before the pause is where the other one comes in. */
@@ -83,6 +91,40 @@ final class ChangedGuestIT {
                 try {
                     mapped.add(file.map(4096));
                 } catch (ErrnoException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        };
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"STOPPED", "FORKED", "ARMED"})
+    void guestThatSomebodyResumesInThePauseRunsOn(String moment) throws Exception {
+        try (WatchedGuest guest = WatchedGuest.start(builder -> builder);
+                Store store = Store.openOrCreate(folder.resolve("store"))) {
+            guest.guest().awaitBoot();
+            assertThatThrownBy(() ->
+                            ProbedCheckpoint.take(
+                                    guest.request(store),
+                                    ProgressListener.none(),
+                                    commandAt(moment, guest.watch(), "cont")))
+                    .isInstanceOf(RefusedException.class)
+                    .hasMessageContaining("somebody else resumed or reset the guest");
+            assertThat(guest.status()).isEqualTo("running");
+            assertThat(guest.overlays()).isEmpty();
+            assertThat(store.list()).isEmpty();
+            guest.checkpoint(store);
+            assertThat(store.list()).hasSize(1);
+            assertThat(guest.guest().console().verify(SOON).errors()).isZero();
+        }
+    }
+
+    private static Consumer<String> commandAt(String moment, QmpClient other, String command) {
+        return reached -> {
+            if (reached.equals(moment)) {
+                try {
+                    other.execute(command);
+                } catch (VmckptException e) {
                     throw new AssertionError(e);
                 }
             }
