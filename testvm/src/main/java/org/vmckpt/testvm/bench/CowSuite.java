@@ -37,9 +37,10 @@ final class CowSuite {
                     "bytes saved: compressed by vmckpt, with the disks' part; the stream of memory"
                             + " and devices for the peers. All of memory is allocated.",
                     "background-snapshot is read and thrown away, so it is never durable.",
-                    "dirty: an idle guest that wrote this share of its pages since the checkpoint"
-                            + " before, beside the full checkpoint of the same series; without"
-                            + " khugepaged, which would move pages meanwhile.");
+                    "dirty: an idle guest with data in three quarters of its memory that wrote this"
+                            + " share of its pages since the checkpoint before, beside the full"
+                            + " checkpoint of the same series; without khugepaged, which would move"
+                            + " pages meanwhile.");
 
     private final List<Long> memorySizes;
     private final List<CowLoad> loads;
@@ -84,7 +85,7 @@ final class CowSuite {
     private void measureIncremental(long memoryBytes)
             throws VmckptException, IOException, InterruptedException {
         try (BenchFolder folder = BenchFolder.create();
-                TestGuest guest = GuestKind.startStill(memoryBytes, CowLoad.workload(memoryBytes));
+                TestGuest guest = IncrementalRounds.startGuest(memoryBytes);
                 Store store = IncrementalRounds.openStore(folder.path())) {
             new IncrementalRounds(guest, memoryBytes, store, log)
                     .run(rounds)

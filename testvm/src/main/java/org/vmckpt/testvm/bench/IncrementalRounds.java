@@ -20,6 +20,7 @@ import org.vmckpt.testvm.ConsoleLine;
 import org.vmckpt.testvm.GuestConsole;
 import org.vmckpt.testvm.Rate;
 import org.vmckpt.testvm.TestGuest;
+import org.vmckpt.testvm.Workload;
 
 /**
  * Checkpoints of a series beside its first one, which is a full one, in the same round. Between two
@@ -48,6 +49,14 @@ final class IncrementalRounds {
         this.memoryBytes = memoryBytes;
         this.store = store;
         this.log = log;
+    }
+
+    /**
+     * A guest whose memory is in use, as that of one that has run for long: what changed is a share
+     * of all of memory, and so the full checkpoint beside it has to be of all of memory, too.
+     */
+    static TestGuest startGuest(long memoryBytes) {
+        return GuestKind.startStill(memoryBytes, Workload.idle(memoryBytes / 4 * 3).filled());
     }
 
     static Store openStore(Path folder) throws VmckptException {
