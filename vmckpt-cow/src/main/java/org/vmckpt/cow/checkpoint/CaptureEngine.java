@@ -7,7 +7,7 @@ import org.vmckpt.cow.guard.Guard;
 
 /**
  * One way to save memory and devices as they are at one instant. Called in this order, by one
- * thread but for {@link #protect}; {@link #close} at any time.
+ * thread; {@link #close} at any time.
  */
 interface CaptureEngine extends AutoCloseable {
     /**
@@ -26,7 +26,7 @@ interface CaptureEngine extends AutoCloseable {
     /** The command that lets the guest stand still was sent. */
     default void stopping() {}
 
-    /** The guest stands still: begins to keep its memory as it is. Runs beside the disks' fork. */
+    /** The guest stands still, QEMU forks its disks: begins to keep its memory as it is. */
     void protect() throws VmckptException;
 
     /** QEMU is busy with the guest's stop or its disks: lets it read ahead what save tells it. */

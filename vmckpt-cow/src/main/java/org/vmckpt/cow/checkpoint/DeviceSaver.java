@@ -21,7 +21,7 @@ interface DeviceSaver extends AutoCloseable {
         return SnapshotSaver.attach(guest.qmp(), folder);
     }
 
-    /** The guest stands still: copies what QEMU does not write. Runs beside the disks' fork. */
+    /** The guest stands still, QEMU forks its disks: copies what QEMU does not write. */
     void readMemory() throws VmckptException;
 
     /** The guest stands still: lets QEMU read ahead what {@link #begin} tells it. */

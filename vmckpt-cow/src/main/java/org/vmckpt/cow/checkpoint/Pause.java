@@ -20,18 +20,19 @@ import org.vmckpt.cow.guard.Guard;
  * can wait happens here.
  *
  * <pre>
- *   stop --+-- fork disks -- engine saves --+-- cont
- *          +-- engine protects -------------+
+ *   QEMU  stop --+-- forks disks -- saves devices --+-- cont
+ *   we           +-- engine protects ---------------+
  * </pre>
  *
- * QEMU reads each command while it is at the one before ({@link StagedCommand}). What the JVM does
- * for the first time waits as well: a lambda that is made in the pause costs half a millisecond.
+ * QEMU reads each command while it is at the one before ({@link StagedCommand}), so one thread of
+ * ours is enough: a second one that protects was woken up to four milliseconds late. What the JVM
+ * does for the first time waits as well: a lambda that is made in the pause costs half a
+ * millisecond.
  */
 final class Pause {
     /** A stop that waits for its disks cannot be called back, so it is waited for. */
     private static final Duration STOP_LIMIT = Duration.ofMinutes(30);
 
-    private static final Duration ARM_LIMIT = Duration.ofSeconds(60);
     private static final Duration CONT_LIMIT = Duration.ofSeconds(20);
     private static final long RETRY_NANOS = 1_000_000L;
 
@@ -82,14 +83,6 @@ final class Pause {
      * @param expected what the guest was when the preparation began
      */
     PauseTimes take(GuestStatus expected, Duration drainLimit) throws VmckptException {
-        try (Beside protecting =
-                Beside.prepare("vmckpt-arm", "memory is protected", engine::protect)) {
-            return take(expected, drainLimit, protecting);
-        }
-    }
-
-    private PauseTimes take(GuestStatus expected, Duration drainLimit, Beside protecting)
-            throws VmckptException {
         if (expected == GuestStatus.RUNNING) {
             guard.pausing();
         }
@@ -109,7 +102,7 @@ final class Pause {
             requireExpected(expected, wasRunning());
             requireInTime(Duration.ofNanos(stopEnd - start), drainLimit);
             probe.reached(PauseProbe.Moment.STOPPED);
-            PauseTimes parts = takeInstant(stopEnd - start, protecting, resumed, reset);
+            PauseTimes parts = takeInstant(stopEnd - start, resumed, reset);
             if (!engine.resumesGuest()) {
                 requireUndisturbed(resumed, reset);
             }
@@ -237,40 +230,31 @@ final class Pause {
         }
     }
 
-    private PauseTimes takeInstant(
-            long stopNanos, Beside protecting, EventWaiter resumed, EventWaiter reset)
+    private PauseTimes takeInstant(long stopNanos, EventWaiter resumed, EventWaiter reset)
             throws VmckptException {
         long start = System.nanoTime();
-        try {
-            beginFork();
-            protecting.begin();
-            forkDisks();
-            long forkEnd = System.nanoTime();
-            probe.reached(PauseProbe.Moment.FORKED);
-            if (!engine.savesBehindFork()) {
-                // From here on the engine may let the guest go on.
-                requireUndisturbed(resumed, reset);
-                save();
-            }
-            engine.awaitSaved();
-            long devicesEnd = System.nanoTime();
-            probe.reached(PauseProbe.Moment.DEVICES_SAVED);
-            long armEnd = protecting.awaitEnd(ARM_LIMIT);
-            reissue.end();
-            probe.reached(PauseProbe.Moment.ARMED);
-            return new PauseTimes(
-                    0,
-                    stopNanos / 1000,
-                    micros(start, forkEnd),
-                    micros(forkEnd, devicesEnd),
-                    micros(start, armEnd),
-                    0,
-                    Optional.empty());
-        } catch (VmckptException | RuntimeException | Error e) {
-            // Arming must have ended before anybody releases the memory.
-            protecting.settle();
-            throw e;
+        beginFork();
+        long armEnd = protectAndFork();
+        long forkEnd = System.nanoTime();
+        probe.reached(PauseProbe.Moment.FORKED);
+        if (!engine.savesBehindFork()) {
+            // From here on the engine may let the guest go on.
+            requireUndisturbed(resumed, reset);
+            save();
         }
+        engine.awaitSaved();
+        long devicesEnd = System.nanoTime();
+        probe.reached(PauseProbe.Moment.DEVICES_SAVED);
+        reissue.end();
+        probe.reached(PauseProbe.Moment.ARMED);
+        return new PauseTimes(
+                0,
+                stopNanos / 1000,
+                micros(start, forkEnd),
+                micros(forkEnd, devicesEnd),
+                micros(start, armEnd),
+                0,
+                Optional.empty());
     }
 
     private void beginFork() throws VmckptException {
@@ -292,11 +276,18 @@ final class Pause {
         }
     }
 
-    /** Whatever happens, it is known at the end whether the disks are forked. */
-    private void forkDisks() throws VmckptException {
+    /**
+     * QEMU forks its disks meanwhile. Whatever happens, it is known at the end whether it did.
+     *
+     * @return when memory was protected
+     */
+    private long protectAndFork() throws VmckptException {
+        long armEnd;
         try {
+            engine.protect();
+            armEnd = System.nanoTime();
             volumes.fork();
-        } catch (VmckptException | RuntimeException e) {
+        } catch (VmckptException | RuntimeException | Error e) {
             try {
                 fork.awaitEnd();
                 forked = true;
@@ -307,6 +298,7 @@ final class Pause {
         }
         fork.awaitEnd();
         forked = true;
+        return armEnd;
     }
 
     /** After a failure: no migration of ours goes on, and a guest that we stopped runs. */

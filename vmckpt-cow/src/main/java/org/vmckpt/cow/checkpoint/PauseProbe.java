@@ -7,7 +7,7 @@ package org.vmckpt.cow.checkpoint;
 interface PauseProbe {
     PauseProbe NONE = moment -> {};
 
-    /** In this order, but for arming, which ends beside the others. */
+    /** In this order. ARMED is told last, when all that the guest waits for is done. */
     enum Moment {
         STOPPED,
         FORKED,
