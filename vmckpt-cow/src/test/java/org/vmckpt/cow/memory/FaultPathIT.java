@@ -1,81 +1,55 @@
 package org.vmckpt.cow.memory;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.management.ThreadMXBean;
-import java.lang.management.ManagementFactory;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What the thread that a guest waits for must not do. Needs root. */
 @Timeout(180)
 class FaultPathIT {
-    private static final long SIZE = 64L << 20;
-    private static final int PAGES = (int) (SIZE / Slot.PAGE_BYTES);
-    private static final int CAPTURES = 6;
-    private static final int ATTEMPTS = 6;
+    /**
+     * The JDK's own part of a native call makes an object of 40 bytes (it slices the segment that
+     * keeps errno). The JIT leaves it out; now and then, on a busy host, it does not at one of our
+     * calls, and never will in that JVM. An object of ours would be made in each.
+     */
+    private static final int JVMS = 4;
 
-    // An object for each fault would be a megabyte and more.
+    // An object for each fault would be half a megabyte and more.
     private static final long NEXT_TO_NOTHING_BYTES = 64 << 10;
 
     @Test
     void servesThousandsOfFaultsWithoutAllocation() throws Exception {
-        Practice.once();
-        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        try (BusyMemory memory = new BusyMemory(SIZE, SIZE);
-                MemoryTracker tracker = memory.track(SIZE)) {
-            long faultThread = idOf("vmckpt-faults");
-            long faults = 0;
-            long allocated = Long.MAX_VALUE;
-            // Code that is interpreted allocates, and on a busy host it is compiled late.
-            for (int i = 0; i < ATTEMPTS && allocated >= NEXT_TO_NOTHING_BYTES; i++) {
-                long before = threads.getThreadAllocatedBytes(faultThread);
-                assertThat(before).isNotNegative();
-                faults = captureSomeTimes(memory, tracker);
-                allocated = threads.getThreadAllocatedBytes(faultThread) - before;
-                System.out.println(faults + " faults, " + allocated + " bytes allocated");
-            }
-            // Its neighbours are saved with each.
-            assertThat(faults).isGreaterThanOrEqualTo(CAPTURES * PAGES / 8L);
-            assertThat(allocated).isLessThan(NEXT_TO_NOTHING_BYTES);
+        long allocated = Long.MAX_VALUE;
+        for (int i = 0; i < JVMS && allocated >= NEXT_TO_NOTHING_BYTES; i++) {
+            allocated = allocatedByAnotherJvm();
         }
+        assertThat(allocated).isNotNegative().isLessThan(NEXT_TO_NOTHING_BYTES);
     }
 
-    private static long captureSomeTimes(BusyMemory memory, MemoryTracker tracker)
-            throws Exception {
-        long faults = 0;
-        for (int i = 0; i < CAPTURES; i++) {
-            faults += capture(memory, tracker);
+    private static long allocatedByAnotherJvm() throws Exception {
+        Process jvm =
+                new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "--enable-native-access=ALL-UNNAMED",
+                                "-Xmx512m",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                FaultPathMain.class.getName())
+                        .redirectError(ProcessBuilder.Redirect.INHERIT)
+                        .start();
+        try (InputStream out = jvm.getInputStream()) {
+            String printed = new String(out.readAllBytes(), UTF_8).strip();
+            assertThat(jvm.waitFor(1, TimeUnit.MINUTES)).isTrue();
+            assertThat(jvm.exitValue()).isZero();
+            System.out.println(printed + " bytes allocated by the fault thread");
+            return Long.parseLong(printed);
+        } finally {
+            jvm.destroyForcibly();
         }
-        return faults;
-    }
-
-    /** Faults of each phase: armed ahead, in the window, and on clean pages afterwards. */
-    private static long capture(BusyMemory memory, MemoryTracker tracker) throws Exception {
-        long inWindow;
-        try (MemoryCapture capture = tracker.captureAndTrack(new CollectingSink(SIZE))) {
-            capture.armAhead();
-            writeEach(memory, 0, 8);
-            memory.armInPause(capture);
-            writeEach(memory, 1, 2);
-            capture.start();
-            inWindow = capture.awaitDrained().faultCount();
-        }
-        writeEach(memory, 0, 1);
-        return inWindow;
-    }
-
-    private static void writeEach(BusyMemory memory, int first, int step) {
-        for (int page = first; page < PAGES; page += step) {
-            memory.writePage(page);
-        }
-    }
-
-    private static long idOf(String name) {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.getName().equals(name))
-                .findFirst()
-                .orElseThrow()
-                .threadId();
     }
 }
